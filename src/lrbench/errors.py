@@ -1,0 +1,153 @@
+"""What can go wrong, as data: the text a user reads is made from it.
+
+A :class:`Problem` states what must hold, what was given, where that came from and what to try. An
+:class:`LrbenchError` carries one or more problems (all that were found at once) and the exit code.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the command says to the shell."""
+
+    OK = 0
+    RUN_FAILED = 1
+    USAGE = 2
+    DIFFERENCE = 3
+    INTERRUPTED = 130
+
+
+class _Nothing:
+    def __repr__(self) -> str:
+        return "nothing"
+
+
+NOTHING = _Nothing()
+"""Stands for "no value was given" where ``None`` would be a value."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong.
+
+    Parameters
+    ----------
+    relation : str
+        What must hold, as the rest of a sentence about ``key`` ("must be positive"), or a whole
+        sentence where there is no key.
+    key : str, optional
+        The setting, dotted as the user types it.
+    got : object
+        What was given; left out of the text if it is :data:`NOTHING`.
+    origin : str, optional
+        The file or override the value came from.
+    remedy : str, optional
+        Something to type that works.
+    """
+
+    relation: str
+    key: str | None = None
+    got: object = NOTHING
+    origin: str | None = None
+    remedy: str | None = None
+
+    def __str__(self) -> str:
+        subject = f"{self.key} " if self.key else ""
+        given = "" if self.got is NOTHING else f", got {_show(self.got)}"
+        lines = [f"error: {subject}{self.relation}{given}"]
+        if self.origin:
+            lines.append(f"  from  {_clean(self.origin)}")
+        if self.remedy:
+            lines.append(f"  try   {_clean(self.remedy)}")
+        return "\n".join(lines)
+
+
+class LrbenchError(Exception):
+    """Base of every error meant for a user; ``problems`` is the data, ``str()`` the text."""
+
+    exit_code = ExitCode.RUN_FAILED
+
+    def __init__(
+        self,
+        relation: str | Sequence[Problem],
+        *,
+        key: str | None = None,
+        got: object = NOTHING,
+        origin: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        if isinstance(relation, str):
+            self.problems: tuple[Problem, ...] = (Problem(relation, key, got, origin, remedy),)
+        else:
+            self.problems = tuple(relation)
+        super().__init__("\n".join(map(str, self.problems)))
+
+    def __reduce__(self) -> tuple[type[LrbenchError], tuple[tuple[Problem, ...]]]:
+        # Errors travel from worker processes; they are rebuilt from their data.
+        return type(self), (self.problems,)
+
+    def under(self, prefix: str, origins: dict[str, str] | None = None) -> LrbenchError:
+        """The same error with every key below ``prefix`` and the origin that key has."""
+        return type(self)([_place(problem, prefix, origins or {}) for problem in self.problems])
+
+
+class ConfigError(LrbenchError):
+    """A setting, an option or the command line itself is wrong. Nothing was written."""
+
+    exit_code = ExitCode.USAGE
+
+
+class ScheduleError(ConfigError):
+    """An argument of a schedule is outside its interval."""
+
+
+class DataError(ConfigError):
+    """A dataset file is missing, damaged or not what it says it is."""
+
+
+class DeviceError(ConfigError):
+    """The device or precision asked for is not to be had here."""
+
+
+class RecordError(LrbenchError):
+    """A record cannot be written, or what stands there is not a record."""
+
+
+class RunError(LrbenchError):
+    """A run failed for a reason that is not its settings."""
+
+
+def _place(problem: Problem, prefix: str, origins: dict[str, str]) -> Problem:
+    key = f"{prefix}.{problem.key}" if problem.key else prefix
+    return replace(problem, key=key, origin=problem.origin or origin_of(key, origins))
+
+
+def origin_of(key: str, origins: dict[str, str]) -> str | None:
+    """Where ``key``, or the nearest group above it, was set."""
+    while key:
+        if key in origins:
+            return origins[key]
+        key = key.rpartition(".")[0]
+    return None
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like ``word``, if one is alike enough to be a typing error."""
+    known = list(known)
+    by_leaf = [name for name in known if name.rpartition(".")[2] == word.rpartition(".")[2]]
+    matches = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return matches[0] if matches else (by_leaf[0] if len(by_leaf) == 1 else None)
+
+
+def _show(value: object) -> str:
+    return _clean(str(value) if isinstance(value, float | int) else repr(value))
+
+
+def _clean(text: str) -> str:
+    """Control characters made visible, so that a message cannot drive the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
