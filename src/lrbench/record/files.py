@@ -1,0 +1,195 @@
+"""All file access of records. Nothing else in lrbench writes or reads a file of a record.
+
+Every operation announces itself to :data:`hook` first, which does nothing unless a test put a fault
+there: a full disk, a lost write, a kill.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from lrbench.errors import RecordError
+
+Operation = str
+"""``mkdir``, ``open``, ``write``, ``fsync``, ``replace``, ``read``, ``lock``, ``truncate``."""
+
+SIZE_LIMIT = 64 * 2**20
+"""Bytes of the largest JSON file a record may hold; a larger one is damage or malice."""
+
+
+def _nothing(operation: Operation, path: Path) -> None:
+    pass
+
+
+hook: Callable[[Operation, Path], None] = _nothing
+
+
+def claim_folder(path: Path) -> bool:
+    """Make ``path``; False if it was there. Of many processes exactly one gets True."""
+    hook("mkdir", path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir()
+    except FileExistsError:
+        if path.is_dir():
+            return False
+        raise RecordError("must be a folder", key=str(path)) from None
+    return True
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write ``path`` whole or not at all, also if the power fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(descriptor, temporary, data)
+        sync(descriptor, temporary)
+    finally:
+        os.close(descriptor)
+    hook("replace", path)
+    os.replace(temporary, path)
+    sync_folder(path.parent)
+
+
+def create_file(path: Path, data: bytes) -> None:
+    """Write a file that is never changed afterwards."""
+    replace_file(path, data)
+
+
+def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
+    """The bytes of a regular file.
+
+    Raises
+    ------
+    RecordError
+        It is no regular file (a pipe would hang the reader), or larger than ``limit`` bytes.
+    FileNotFoundError
+        It is not there.
+    """
+    hook("read", path)
+    # Without O_NONBLOCK, opening a pipe would wait for a writer.
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        size = os.fstat(descriptor)
+        if not _is_regular(size.st_mode):
+            raise RecordError("must be a regular file", key=str(path))
+        if size.st_size > limit:
+            raise RecordError(f"must not exceed {limit} bytes", key=str(path), got=size.st_size)
+        return file.read()
+
+
+def write_all(descriptor: int, path: Path, data: bytes) -> None:
+    """Every byte, or an error: a short write is a full disk that has not said so yet."""
+    rest = memoryview(data)
+    while rest:
+        hook("write", path)
+        written = os.write(descriptor, rest)
+        if written == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        rest = rest[written:]
+
+
+def sync(descriptor: int, path: Path) -> None:
+    """Onto the disk, past a power failure."""
+    hook("fsync", path)
+    os.fsync(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """The names in a folder onto the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        sync(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+class AppendFile:
+    """A log: bytes are appended with unbuffered, checked writes while a digest runs along.
+
+    What was appended survives a kill of the process at any moment; :meth:`close` makes it survive a
+    power failure too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = 0
+        self._sha256 = hashlib.sha256()
+        self._descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
+
+    def append(self, data: bytes) -> None:
+        """Add ``data`` at the end."""
+        write_all(self._descriptor, self.path, data)
+        self._sha256.update(data)
+        self.size += len(data)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of everything appended."""
+        return self._sha256.hexdigest()
+
+    def close(self) -> None:
+        """Sync and close; doing it twice is allowed."""
+        if self._descriptor >= 0:
+            try:
+                sync(self._descriptor, self.path)
+            finally:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+
+class Lock:
+    """The right to write a record; the kernel gives it back when the process dies, however."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def acquire(self) -> bool:
+        """Take it; False if another process has it."""
+        hook("lock", self.path)
+        # Not inheritable (O_CLOEXEC): a child that outlives the owner must not keep it.
+        descriptor = _open(self.path, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(descriptor)
+            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+                return False
+            raise
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give it back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a live process holds the lock at ``path``."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
+
+
+def _open(path: Path, flags: int) -> int:
+    hook("open", path)
+    return os.open(path, flags | os.O_CLOEXEC, 0o644)
+
+
+def _is_regular(mode: int) -> bool:
+    return (mode & 0o170000) == 0o100000

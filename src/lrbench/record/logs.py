@@ -1,0 +1,117 @@
+"""CSV as records have it: exact when written, strict when read.
+
+A float is written as ``repr(float(x))``, which reads back to the same bits; an absent value as
+nothing. The reader guesses nothing: a wrong number of fields, a number cut short at the end of the
+file or written in any other way is an error that names the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrbench.errors import RecordError
+from lrbench.record.files import AppendFile, read_file
+
+Value = float | int | str | None
+
+_NUMBER = re.compile(r"-?(\d+(\.\d+)?(e[+-]\d+)?|inf)|nan", re.ASCII)
+_TEXT = re.compile(r"[A-Za-z0-9_.:+-]*", re.ASCII)
+TEXT_COLUMNS = frozenset({"batch_digest", "layer", "cause"})
+LOG_LIMIT = 16 * 2**30
+
+
+def format_row(values: Iterable[Value]) -> str:
+    """One line, with its newline."""
+    return ",".join(["" if v is None else v if isinstance(v, str) else repr(v) for v in values]) + "\n"
+
+
+class LogWriter:
+    """One CSV log being written."""
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.columns = columns
+        self.rows = 0
+        self.file = AppendFile(path)
+        self.file.append(f"{','.join(columns)}\n".encode())
+
+    def write(self, rows: Sequence[Sequence[Value]]) -> None:
+        """Append whole rows in one write; values in the order of the columns."""
+        if rows:
+            self.file.append("".join(map(format_row, rows)).encode("ascii"))
+            self.rows += len(rows)
+
+    def closing(self) -> dict[str, int | str]:
+        """Sync, close, and say what the closing file states of the log."""
+        self.file.close()
+        return {"rows": self.rows, "bytes": self.file.size, "sha256": self.file.digest}
+
+
+@dataclass(frozen=True)
+class Log:
+    """A CSV log read back.
+
+    Parameters
+    ----------
+    columns : tuple of str
+    rows : list of lists
+        Floats, ``None`` where a field is empty, text in text columns.
+    """
+
+    columns: tuple[str, ...]
+    rows: list[list[Value]]
+
+    def column(self, name: str) -> list[Value]:
+        """All values of one column."""
+        index = self.columns.index(name)
+        return [row[index] for row in self.rows]
+
+
+def read_log(path: Path, columns: Sequence[str]) -> Log:
+    """Read a log whose header must be ``columns``.
+
+    Raises
+    ------
+    RecordError
+        Naming the file, the line, and what is wrong with it.
+    """
+    return parse_log(read_file(path, LOG_LIMIT), columns, path)
+
+
+def parse_log(data: bytes, columns: Sequence[str], path: Path) -> Log:
+    """:func:`read_log` on bytes already read."""
+    try:
+        text = data.decode("ascii")
+    except UnicodeDecodeError as error:
+        raise RecordError(f"must be ASCII (byte {error.start})", key=str(path)) from None
+    header, *lines = text.split("\n")
+    if header != ",".join(columns):
+        raise RecordError(f"must begin with {','.join(columns)}", key=str(path), got=header[:200])
+    if not lines or lines.pop() != "":
+        raise RecordError("must end with a whole line", key=str(path))
+    is_text = [name in TEXT_COLUMNS for name in columns]
+    rows: list[list[Value]] = []
+    for number, line in enumerate(lines, start=2):
+        fields = line.split(",")
+        if len(fields) != len(columns):
+            relation = f"line {number} must have {len(columns)} fields"
+            raise RecordError(relation, key=str(path), got=len(fields))
+        rows.append(
+            [
+                _parse(field, text, path, number)
+                for field, text in zip(fields, is_text, strict=True)
+            ]
+        )
+    return Log(tuple(columns), rows)
+
+
+def _parse(field: str, is_text: bool, path: Path, number: int) -> Value:
+    if not field:
+        return None
+    if is_text and _TEXT.fullmatch(field):
+        return field
+    if not is_text and _NUMBER.fullmatch(field):
+        return float(field)
+    raise RecordError(f"line {number} must hold numbers as lrbench writes them", key=str(path), got=field)

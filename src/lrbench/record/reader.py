@@ -1,0 +1,186 @@
+"""Records as they are found: what each is, and its numbers. One bad record never hides others."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from lrbench.errors import LrbenchError, RecordError
+from lrbench.record import layout
+from lrbench.record.files import is_locked, read_file
+from lrbench.record.logs import Log, parse_log
+from lrbench.spec.canonical import digest, parse
+
+
+class Status(StrEnum):
+    """What has become of a run; derived from its files, never stored."""
+
+    COMPLETE = "complete"
+    DIVERGED = "diverged"
+    FAILED = "failed"
+    RUNNING = "running"
+    INTERRUPTED = "interrupted"
+    CORRUPT = "corrupt"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training it again would only make the same record."""
+        return self in (Status.COMPLETE, Status.DIVERGED)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One run's folder, read as far as it can be.
+
+    Parameters
+    ----------
+    path : Path
+    status : Status
+    spec : mapping
+        The specification in its plain form; empty if the record is corrupt.
+    result : mapping
+        The closing file; empty unless the run is finished.
+    reason : str
+        Why it is failed or corrupt, in words.
+    """
+
+    path: Path
+    status: Status
+    spec: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
+    reason: str = ""
+
+    @property
+    def run_id(self) -> str:
+        """The folder's name."""
+        return self.path.name
+
+    def log(self, name: str) -> Log:
+        """One of ``layout.LOGS``, checked against the closing file where there is one.
+
+        Raises
+        ------
+        RecordError
+            The log is missing, malformed, or not the one the closing file speaks of.
+        """
+        path = self.path / name
+        try:
+            data = read_file(path, 16 * 2**30)
+        except FileNotFoundError:
+            raise RecordError("must exist in a record", key=str(path)) from None
+        stated = self.result.get("logs", {}).get(name)
+        if stated and stated["sha256"] != hashlib.sha256(data).hexdigest():
+            raise RecordError("must have the digest its closing file states", key=str(path))
+        if not stated:
+            # Still being written, or cut off by a kill: the last line may be half a line.
+            data = data[: data.rfind(b"\n") + 1]
+        return parse_log(data, layout.LOGS[name], path)
+
+    def attempts(self) -> list[dict[str, Any]]:
+        """What is known of each attempt at the run, oldest first."""
+        folder = self.path / layout.ATTEMPTS
+        if not folder.is_dir():
+            return []
+        return [read_json(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON file that holds one object.
+
+    Raises
+    ------
+    RecordError
+        It is missing, no JSON, or holds something else.
+    """
+    try:
+        value = parse(read_file(path).decode())
+    except FileNotFoundError:
+        raise RecordError("must exist in a record", key=str(path)) from None
+    except ValueError as error:
+        raise RecordError(f"must be JSON: {error}", key=str(path)) from None
+    if not isinstance(value, dict):
+        raise RecordError("must hold one JSON object", key=str(path), got=type(value).__name__)
+    return value
+
+
+def read_record(path: Path) -> Record:
+    """The record in ``path``; never raises for what it finds there.
+
+    The closing file's word on every log's size is checked here, its digests where a log is read.
+    """
+    try:
+        return _read(path)
+    except (LrbenchError, OSError, KeyError, TypeError, AttributeError) as error:
+        # Whatever shape damage takes, the record is named with it and the others are read.
+        problems = getattr(error, "problems", None)
+        if problems:
+            reason = "; ".join(f"{Path(p.key or '').name} {p.relation}" for p in problems)
+        else:
+            reason = f"{type(error).__name__}: {error}"
+        return Record(path, Status.CORRUPT, reason=reason)
+
+
+def _read(path: Path) -> Record:
+    if not (path / layout.SPEC).exists():
+        # Claimed a moment ago, or its writer died before the first file.
+        running = is_locked(path / layout.LOCK)
+        return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
+    spec = read_json(path / layout.SPEC)
+    if path.name.rpartition("-")[2] != digest(spec)[:8]:
+        raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
+    if not (path / layout.RESULT).exists():
+        if is_locked(path / layout.LOCK):
+            return Record(path, Status.RUNNING, spec)
+        reason = _failure(path)
+        return Record(path, Status.FAILED if reason else Status.INTERRUPTED, spec, reason=reason)
+    result = read_json(path / layout.RESULT)
+    if result["spec_digest"] != digest(spec):
+        raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
+    for name in layout.LOGS:
+        stated, found = result["logs"][name]["bytes"], os.stat(path / name).st_size
+        if stated != found:
+            relation = f"must have the {stated} bytes its closing file states"
+            raise RecordError(relation, key=str(path / name), got=found)
+    diverged = result["outcome"] == "diverged"
+    return Record(path, Status.DIVERGED if diverged else Status.COMPLETE, spec, result)
+
+
+def _failure(path: Path) -> str:
+    attempts = sorted((path / layout.ATTEMPTS).glob("*.json"))
+    if not attempts:
+        return ""
+    last = read_json(attempts[-1])
+    return str(last.get("message", "failed")) if last.get("outcome") == "failed" else ""
+
+
+def find_records(folder: Path) -> Iterator[Path]:
+    """Folders below ``folder`` (or itself) that hold, or were claimed for, a record."""
+    if _looks_like_a_record(folder):
+        yield folder
+        return
+    with os.scandir(folder) as entries:
+        names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
+    for name in names:
+        if _looks_like_a_record(folder / name):
+            yield folder / name
+
+
+def find_foreign(folder: Path) -> Iterator[Path]:
+    """What lies in a results folder and is no record of lrbench's."""
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        if entry.name == layout.SWEEPS or entry.name.startswith("."):
+            continue
+        path = folder / entry.name
+        if not (entry.is_dir(follow_symlinks=False) and _looks_like_a_record(path)):
+            yield path
+
+
+def _looks_like_a_record(path: Path) -> bool:
+    return (path / layout.SPEC).exists() or (path / layout.LOCK).exists()

@@ -1,0 +1,121 @@
+"""The contract of a schedule.
+
+*Step t is the number of updates already made; ``schedule(t)`` is the factor of the next one; a run
+has exactly ``total_steps`` of them.* A factor multiplies the optimizer's base learning rate, so any
+schedule composes with any rate. Values are Python floats (float64) and depend on the step alone.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count, takewhile
+from typing import Literal, NewType
+
+from lrbench.errors import ScheduleError
+
+Steps = NewType("Steps", int)
+"""A length in updates. A builder's ``decay_steps: Steps`` is the setting ``decay`` of the config,
+where it may be written in updates, epochs (``"10ep"``) or as part of the run (``"20%"``)."""
+
+Endpoint = Literal["exclusive", "inclusive"]
+"""Whether the end value of a decay over T steps belongs to step T (never taken by a run of T steps)
+or to step T - 1."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Where cycles begin, as integers.
+
+    Parameters
+    ----------
+    start : callable, int -> int or None
+        First step of cycle i, or ``None`` if there is no such cycle. Increasing; ``start(0) == 0``.
+    """
+
+    start: Callable[[int], int | None]
+
+    def starts(self) -> Iterator[int]:
+        """The first steps of all cycles, in order; endless where the cycles are."""
+        for index in count():
+            start = self.start(index)
+            if start is None:
+                return
+            yield start
+
+    def before(self, total_steps: int) -> tuple[int, ...]:
+        """First steps of the cycles that begin in a run of ``total_steps`` updates."""
+        return tuple(takewhile(lambda start: start < total_steps, self.starts()))
+
+
+def no_cycles(index: int) -> int | None:
+    """One cycle, the whole run."""
+    return 0 if index == 0 else None
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning-rate schedule.
+
+    Parameters
+    ----------
+    factor : callable, int -> float
+        Pure: the same step gives the same float whatever was asked before. Finite and >= 0.
+    cycles : Cycles
+        Where its cycles begin. Every start but the first is a warm restart.
+    notes : tuple of str
+        Choices a reader should know: end point, warmup form, what became of an unfinished cycle.
+    """
+
+    factor: Callable[[int], float]
+    cycles: Cycles = Cycles(no_cycles)
+    notes: tuple[str, ...] = ()
+
+    def __call__(self, step: int) -> float:
+        return self.factor(step)
+
+    def restarts(self, total_steps: int) -> tuple[int, ...]:
+        """Steps of a run of ``total_steps`` updates at which a warm restart happens."""
+        return self.cycles.before(total_steps)[1:]
+
+    def cycle(self, step: int) -> int:
+        """Number of the cycle that ``step`` belongs to, from 0."""
+        return len(self.cycles.before(step + 1)) - 1
+
+    def area(self, total_steps: int) -> float:
+        """Mean factor over a run of ``total_steps`` updates."""
+        return math.fsum(map(self.factor, range(total_steps))) / total_steps
+
+
+def piecewise(boundaries: Sequence[int], step: int) -> int:
+    """How many of the sorted ``boundaries`` lie at or before ``step``."""
+    return bisect_right(boundaries, step)
+
+
+def progress(step: int, steps: int, endpoint: Endpoint) -> float:
+    """Part of a decay over ``steps`` updates that lies behind ``step``, in [0, 1]."""
+    last = steps - 1 if endpoint == "inclusive" else steps
+    return 1.0 if step >= last else step / last
+
+
+def require(holds: bool, key: str, relation: str, got: object, remedy: str | None = None) -> None:
+    """Raise :class:`ScheduleError` unless the relation holds. Nothing is ever clamped."""
+    if not holds:
+        raise ScheduleError(relation, key=key, got=got, remedy=remedy)
+
+
+def require_steps(key: str, steps: int) -> None:
+    """A length must be at least one update."""
+    require(steps >= 1, key, "must be at least 1 step", steps)
+
+
+def require_fraction(key: str, value: float) -> None:
+    """A fraction must lie in [0, 1]."""
+    require(0.0 <= value <= 1.0, key, "must lie in [0, 1]", value)
+
+
+def require_decay(key: str, value: float) -> None:
+    """A multiplier applied again and again must lie in (0, 1]."""
+    require(0.0 < value <= 1.0, key, "must lie in (0, 1]", value)

@@ -1,0 +1,160 @@
+"""The specification of one run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from lrbench.spec.canonical import canonical, digest
+
+FORMAT_VERSION = 1
+"""Of the specification and the record. Records of older formats stay readable."""
+
+Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+Precision = Literal["float32", "float64", "bf16"]
+Engine = Literal["loop"]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class Frozen(BaseModel):
+    """A value: strict types, no unknown keys, no NaN, no change."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Component(Frozen):
+    """A model, dataset, optimizer or schedule: which one, and its own settings.
+
+    Parameters
+    ----------
+    name : str
+        Its name in lrbench's catalogue; for an import path, the last part of it in small letters.
+    target : str, optional
+        The import path where it is the user's own.
+    code : str, optional
+        sha256 of the file an import path leads to: other code is another run.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]
+    target: str | None = None
+    code: str | None = None
+    params: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class DatasetSpec(Component):
+    """A dataset; ``digest`` is that of its prepared samples, whatever folder they came from."""
+
+    digest: str = ""
+
+
+class OptimizerSpec(Component):
+    """An optimizer and its base learning rate, the unit of every schedule."""
+
+    lr: Annotated[float, Field(gt=0)]
+
+
+class TrainSpec(Frozen):
+    """How long, in what batches, and how often held-out data are looked at.
+
+    Parameters
+    ----------
+    steps : int in [1, inf), updates of the run
+    batch_size : int in [1, inf), samples an update; an epoch drops the samples that are left over
+    eval_every : int in [1, inf), in updates; the first and last step are always evaluated
+    """
+
+    steps: Positive
+    batch_size: Positive
+    eval_every: Positive
+
+
+class DiagnosticsSpec(Frozen):
+    """What is logged besides the row of every update.
+
+    Parameters
+    ----------
+    layers_every : int in [1, inf) in updates, or None for no rows per layer
+    """
+
+    layers_every: Positive | None = None
+
+
+class ComputeSpec(Frozen):
+    """On what, and how exactly, the numbers are computed."""
+
+    device: Device = "cpu"
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    precision: Precision = "float32"
+    engine: Engine = "loop"
+    deterministic: bool = True
+
+
+class StreamSeeds(Frozen):
+    """Root seeds of single streams; ``None`` means the run's own seed."""
+
+    split: Seed | None = 0
+    init: Seed | None = None
+    order: Seed | None = None
+    augmentation: Seed | None = None
+    dropout: Seed | None = None
+    noise: Seed | None = None
+
+    def pinned(self) -> dict[str, int]:
+        """The streams that do not follow the run's seed."""
+        return {name: root for name, root in self if root is not None}
+
+
+class RunSpec(Frozen):
+    """Everything that decides the numbers of one run, and nothing else."""
+
+    format_version: Literal[1] = FORMAT_VERSION
+    dataset: DatasetSpec
+    model: Component
+    optimizer: OptimizerSpec
+    schedule: Component
+    train: TrainSpec
+    diagnostics: DiagnosticsSpec
+    compute: ComputeSpec
+    seed: Seed
+    streams: StreamSeeds
+
+    @cached_property
+    def text(self) -> str:
+        """The canonical form, as ``spec.json`` holds it."""
+        return canonical(self.model_dump(mode="json"))
+
+    @cached_property
+    def digest(self) -> str:
+        """sha256 of the canonical form: the run's identity."""
+        return digest(self.model_dump(mode="json"))
+
+    @property
+    def run_id(self) -> str:
+        """The name of the run's folder."""
+        parts = (self.dataset.name, self.model.name, self.schedule.name)
+        return f"{'-'.join(parts)}-s{self.seed}-{self.digest[:8]}"
+
+    @property
+    def arm(self) -> dict[str, Any]:
+        """All settings but those that follow the seed; equal for the runs of one arm."""
+        return arm_of(self.model_dump(mode="json"))
+
+
+def arm_of(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The arm of a specification in its plain form, as read from a record."""
+    arm = {key: value for key, value in spec.items() if key != "seed"}
+    if arm["streams"]["split"] is None:
+        # Each seed has a split of its own, so the prepared samples follow the seed too.
+        arm["dataset"] = {**arm["dataset"], "digest": ""}
+    return arm
+
+
+def slug(target: str) -> str:
+    """The name of a component given by an import path: its last part in small letters."""
+    last = re.split(r"[.:]", target)[-1]
+    return re.sub(r"[^a-z0-9_]", "_", last.lower())[:40] or "custom"
