@@ -93,8 +93,9 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
     entry = SCHEDULES[name]
     parameters = entry.parameters
     warmup_steps = settings.get("warmup") or 0
+    require(warmup_steps >= 0, "warmup", "must not be negative", warmup_steps)
     require(
-        0 <= warmup_steps < total_steps,
+        warmup_steps < total_steps,
         "warmup",
         f"must be shorter than the run ({total_steps} steps)",
         warmup_steps,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import accumulate
+from math import inf
 from typing import Literal
 
 from lrbench.errors import ScheduleError
@@ -86,7 +88,7 @@ def sgdr(
     ----------
     Loshchilov & Hutter 2017, SGDR (arXiv:1608.03983), eq. 5 and §3.
     """
-    require(cycle_mult >= 1.0, "cycle_mult", "must be at least 1", cycle_mult)
+    require(1.0 <= cycle_mult < inf, "cycle_mult", "must be finite and at least 1", cycle_mult)
     require_decay("peak_decay", peak_decay)
     require_fraction("final_factor", final_factor)
     require(num_cycles is None or num_cycles >= 1, "num_cycles", "must be at least 1", num_cycles)
@@ -137,12 +139,12 @@ def _growing(first: int, mult: Fraction, num_cycles: int | None) -> Boundary:
 
 
 def _filling(total_steps: int, num_cycles: int, mult: Fraction) -> Boundary:
-    lengths = [mult**cycle for cycle in range(num_cycles)]
-    whole = sum(lengths)
-    # Rounded from the exact share each, so errors do not add up and the last end is the run's.
-    ends = [round(total_steps * sum(lengths[:cycle]) / whole) for cycle in range(num_cycles + 1)]
-    shortest = min(b - a for a, b in zip(ends, ends[1:], strict=False))
     relation = f"must leave every cycle at least one of the {total_steps} steps"
+    require(num_cycles <= total_steps, "num_cycles", relation, num_cycles)
+    parts = [Fraction(0), *accumulate(mult**cycle for cycle in range(num_cycles))]
+    # Rounded from the exact share each, so errors do not add up and the last end is the run's.
+    ends = [round(total_steps * part / parts[-1]) for part in parts]
+    shortest = min(b - a for a, b in zip(ends, ends[1:], strict=False))
     require(shortest >= 1, "num_cycles", relation, num_cycles)
     return lambda index: ends[index] if index <= num_cycles else None
 
@@ -176,7 +178,8 @@ def _notes(start: Boundary, total_steps: int | None, final_factor: float) -> tup
         while (end := start(cycle + 1)) is not None and end < total_steps:
             cycle += 1
         if end is None:
-            notes.append(f"{final_factor:g} is held from step {start(cycle)}")
+            held = total_steps - (start(cycle) or 0)
+            notes.append(f"{final_factor:g} is held for the last {held} steps")
         elif end > total_steps:
             notes.append(f"cycle {cycle} is cut short at {total_steps - (start(cycle) or 0)} steps")
     return tuple(notes)

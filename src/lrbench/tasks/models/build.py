@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -134,14 +134,15 @@ def _check_names(name: str, builder: Callable[..., object], settings: Mapping[st
     ]
     parameters = inspect.signature(builder).parameters.values()
     if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters):
-        known = ", ".join(named) or "none"
-        problems += [
-            Problem(f"is not a setting of {name}; it has {known}", key, remedy=nearest(key, named))
-            for key in settings
-            if key not in named
-        ]
+        problems += [_unknown(name, key, named) for key in settings if key not in named]
     if problems:
         raise ConfigError(problems)
+
+
+def _unknown(name: str, key: str, named: Iterable[str]) -> Problem:
+    near = nearest(key, named)
+    relation = f"is not a setting of {name}; it has {', '.join(named) or 'none'}"
+    return Problem(relation, key, remedy=f"{near}=…" if near else None)
 
 
 @contextmanager

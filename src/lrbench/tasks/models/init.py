@@ -25,9 +25,9 @@ def initialise(model: nn.Module, streams: Streams) -> None:
     """Set every parameter of a built-in model, in place.
 
     Weights and biases of linear and convolution layers are uniform in ±1/sqrt(fan_in), which is
-    torch's default law (LeCun et al. 1998, Efficient BackProp, eq. 16, has sqrt(3) times its
-    width). Norms start as the identity, embeddings uniform with standard deviation 0.02, and a
-    quadratic at its ``start``.
+    torch's default law; its variance is 1/(3 fan_in), a third of that of LeCun et al. 1998,
+    Efficient BackProp. Norms start as the identity, embeddings uniform with standard deviation
+    0.02, and a quadratic at its ``start``.
 
     Parameters
     ----------

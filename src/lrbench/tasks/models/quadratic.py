@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from lrbench.tasks.base import DataInfo
@@ -17,7 +14,7 @@ class Quadratic(nn.Module):
 
     def __init__(self, dimension: int, start: float) -> None:
         super().__init__()
-        self.x = nn.Parameter(torch.full((dimension,), start))
+        self.x = nn.Parameter(torch.full((dimension,), float(start)))
 
     def forward(self, samples: Tensor) -> Tensor:
         """(batch, 2, d), rows λ and ξ, → (batch, 1), the loss of each sample."""
@@ -28,7 +25,7 @@ class Quadratic(nn.Module):
 def quadratic(
     info: DataInfo,
     *,
-    start: Annotated[float, Field(allow_inf_nan=False)] = 5.0,
+    start: float = 5.0,
 ) -> nn.Module:
     """One parameter ``x`` of shape (d,), whose gradient over a batch is ``λ x + mean(ξ)``.
 

@@ -83,7 +83,9 @@ class EncoderBlock(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(batch, length, dim) → the same shape."""
         tokens = tokens + self.dropout(self.attention(self.norm1(tokens)))
-        return tokens + self.dropout(self.contract(F.gelu(self.expand(self.norm2(tokens)))))
+        inner = self.contract(F.gelu(self.expand(self.norm2(tokens))))
+        result: Tensor = tokens + self.dropout(inner)
+        return result
 
 
 class Transformer(nn.Module):

@@ -1,0 +1,55 @@
+"""The ``lrbench`` command and its subcommands."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from lrbench import __version__
+from lrbench.cli import doctor, listing, run, show, summarize, sweep
+from lrbench.cli.console import put, reports_errors
+
+app = typer.Typer(
+    name="lrbench",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Learning-rate schedules and warm restarts as disciplined, replayable experiments.",
+)
+
+for name, command in (
+    ("run", run.run),
+    ("sweep", sweep.sweep),
+    ("summarize", summarize.summarize),
+    ("list", listing.list_),
+    ("show", show.show),
+    ("doctor", doctor.doctor),
+):
+    app.command(name)(reports_errors(command))
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        put(f"lrbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
+    version: Annotated[  # noqa: ARG001 - typer calls _version with it
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Options before the command."""
+    if debug:
+        os.environ["LRBENCH_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Entry point of the console script."""
+    app()

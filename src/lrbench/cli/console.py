@@ -1,0 +1,82 @@
+"""How commands speak: results on standard output, talk on standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from lrbench.errors import ExitCode, LrbenchError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+MIN_WIDTH = 40
+
+
+def out() -> Console:
+    """Standard output; no colour and no wrapping surprises when piped."""
+    from rich.console import Console
+
+    return Console(highlight=False, soft_wrap=False, emoji=False, markup=False)
+
+
+def talk() -> Console:
+    """Standard error, for progress and remarks."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, emoji=False, markup=False)
+
+
+def say(text: str = "") -> None:
+    """One remark on standard error."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints
+
+
+def put(text: str) -> None:
+    """One result on standard output."""
+    print(text, flush=True)  # noqa: T201
+
+
+def put_json(value: Any) -> None:
+    """The whole answer of a command as one JSON object; non-finite numbers become null."""
+    put(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with lrbench's errors turned into their text and exit code.
+
+    A traceback is shown with ``LRBENCH_DEBUG=1``, which ``lrbench --debug`` sets.
+    """
+
+    @wraps(command)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except LrbenchError as error:
+            if os.environ.get("LRBENCH_DEBUG"):
+                raise
+            say(str(error))
+            raise SystemExit(int(error.exit_code)) from None
+        except KeyboardInterrupt:
+            say("interrupted")
+            raise SystemExit(int(ExitCode.INTERRUPTED)) from None
+        except BrokenPipeError:
+            # The reader (head, less) has seen enough; Python must not complain at exit either.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise SystemExit(int(ExitCode.OK)) from None
+
+    return wrapped
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

@@ -1,0 +1,1 @@
+"""Training: what turns a plan into numbers. Knows torch; knows no files, no config, no printing."""

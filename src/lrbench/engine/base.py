@@ -1,0 +1,158 @@
+"""The contract of an engine: plans go in, rows come out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from lrbench.spec.run import ComputeSpec, OptimizerSpec
+from lrbench.streams import Streams
+from lrbench.tasks.base import Prepared
+
+Row = tuple[float | int | str | None, ...]
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A warm restart the schedule asks for.
+
+    Parameters
+    ----------
+    step : int
+        The first update of the new cycle.
+    cycle : int
+        Number of that cycle, from 1.
+    planned_length : int
+        Updates until the next restart or the end of the run.
+    """
+
+    step: int
+    cycle: int
+    planned_length: int
+
+
+@dataclass(frozen=True)
+class Lane:
+    """What is one run's own.
+
+    Parameters
+    ----------
+    streams : Streams
+        All of its randomness.
+    optimizer : OptimizerSpec
+    restarts : tuple of Restart
+        In the order of their steps.
+    """
+
+    streams: Streams
+    optimizer: OptimizerSpec
+    restarts: tuple[Restart, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Runs to be trained together: what they share, and each one's lane.
+
+    Parameters
+    ----------
+    data : Prepared
+    build_model : callable, Streams -> nn.Module
+        The untrained model of the run with these streams.
+    rates : ndarray of shape (total_steps, num_lanes), float64
+        Learning rate of every update, as the optimizer gets it.
+    batch_size, eval_every : int, in samples and updates
+    layers_every : int in updates, or None
+    compute : ComputeSpec
+    lanes : tuple of Lane, of length num_lanes
+    """
+
+    data: Prepared
+    build_model: Callable[[Streams], nn.Module]
+    rates: NDArray[np.float64]
+    batch_size: int
+    eval_every: int
+    layers_every: int | None
+    compute: ComputeSpec
+    lanes: tuple[Lane, ...]
+
+    @property
+    def total_steps(self) -> int:
+        """Updates of every run."""
+        return len(self.rates)
+
+
+@dataclass(frozen=True)
+class Start:
+    """What is known before the first update.
+
+    Parameters
+    ----------
+    init_digests : mapping
+        sha256 of each parameter and buffer of the untrained model, by name.
+    init_digest : str
+        sha256 over them all.
+    parameters : mapping
+        Shape of each trainable parameter, by name.
+    """
+
+    init_digests: dict[str, str]
+    init_digest: str
+    parameters: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Parameters
+    ----------
+    diverged_at : int or None
+        First step with a non-finite loss; training stopped there.
+    final : Row
+        The last row of ``evals.csv``.
+    batch_chain : str
+        sha256 chained over all batch digests, in order.
+    weights_digest : str or None
+        sha256 over the trained parameters and buffers; None for a diverged run, whose weights
+        mean nothing.
+    """
+
+    diverged_at: int | None
+    final: Row
+    batch_chain: str
+    weights_digest: str | None
+
+
+class Sink(Protocol):
+    """Where an engine delivers one lane's rows.
+
+    Called from the training thread, in the order of the steps; rows have the columns of
+    ``record.layout``. What it raises stops the run.
+    """
+
+    def begin(self, start: Start) -> None:
+        """Once, before the first row."""
+
+    def steps(self, rows: Sequence[Row]) -> None:
+        """A block of updates: ``STEP_COLUMNS``. No update is missing and none comes twice."""
+
+    def layers(self, rows: Sequence[Row]) -> None:
+        """The layers of a block's logged updates: ``LAYER_COLUMNS``."""
+
+    def evals(self, row: Row) -> None:
+        """One look at the validation data: ``EVAL_COLUMNS``."""
+
+    def restarts(self, row: Row) -> None:
+        """A warm restart that just happened: ``RESTART_COLUMNS``."""
+
+
+class Train(Protocol):
+    """An engine: trains every lane of the plan, each with its sink."""
+
+    def __call__(self, plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
+        """Outcomes in the order of the lanes."""

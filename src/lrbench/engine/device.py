@@ -1,0 +1,119 @@
+"""The device and its numeric switches: set before training, and recorded as they really are."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from lrbench.errors import DeviceError
+from lrbench.spec.canonical import digest
+from lrbench.spec.run import ComputeSpec
+
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
+"""Type of the weights. ``bf16`` is autocast: weights and updates stay float32."""
+
+
+@dataclass(frozen=True)
+class Switch:
+    """One determinism flag: what was asked for and what is in force, read back."""
+
+    asked: Any
+    effective: Any
+
+    @property
+    def took_effect(self) -> bool:
+        """Whether both are the same."""
+        return bool(self.asked == self.effective)
+
+
+def check_device(compute: ComputeSpec) -> None:
+    """Refuse a device or precision that this machine has not.
+
+    Raises
+    ------
+    DeviceError
+        With what there is instead. The keys are those of the ``compute`` group.
+    """
+    if compute.device.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        index = int(compute.device.partition(":")[2] or 0)
+        if index >= count:
+            there = ", ".join(["cpu", *(f"cuda:{i}" for i in range(count))])
+            relation = f"must be a device of this machine ({there})"
+            raise DeviceError(relation, key="device", got=compute.device, remedy="compute=cpu")
+    cores = os.cpu_count() or 1
+    if compute.threads > cores:
+        relation = f"must not exceed the {cores} cores of this machine"
+        raise DeviceError(relation, key="threads", got=compute.threads)
+
+
+def configure(compute: ComputeSpec) -> dict[str, Switch]:
+    """Set threads and every switch that decides bits; process-wide, as torch has them.
+
+    Returns
+    -------
+    dict
+        Each switch by name, with what is in force afterwards.
+    """
+    torch.set_num_threads(compute.threads)
+    wanted = compute.deterministic
+    if wanted:
+        # cuBLAS reads it at its first call; set later it has no effect.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(wanted)
+    # Filling every empty tensor with NaN finds reads of uninitialised memory in torch itself, and
+    # costs time at each step; no kernel lrbench calls reads such memory.
+    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.backends.cudnn.deterministic = wanted
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.set_flush_denormal(False)
+    return {
+        "threads": Switch(compute.threads, torch.get_num_threads()),
+        "deterministic_algorithms": Switch(wanted, torch.are_deterministic_algorithms_enabled()),
+        "cudnn_deterministic": Switch(wanted, torch.backends.cudnn.deterministic),
+        "cudnn_benchmark": Switch(False, torch.backends.cudnn.benchmark),
+        "cudnn_allow_tf32": Switch(False, torch.backends.cudnn.allow_tf32),
+        "matmul_allow_tf32": Switch(False, torch.backends.cuda.matmul.allow_tf32),
+        "cublas_workspace_config": Switch(
+            ":4096:8" if wanted else os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+            os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+        ),
+    }
+
+
+def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]:
+    """Everything besides the specification that decides bits, with one digest over it all."""
+    facts: dict[str, Any] = {
+        "machine": platform.machine(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "torch": torch.__version__,
+        "torch_git": torch.version.git_version,
+        "torch_build": digest(torch.__config__.show()),
+        "interop_threads": torch.get_num_interop_threads(),
+        "mkl": torch.backends.mkl.is_available(),
+        "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
+        "mkl_cbwr": os.environ.get("MKL_CBWR"),
+        "default_dtype": str(torch.get_default_dtype()),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "engine": compute.engine,
+        "switches": {
+            name: {"asked": s.asked, "effective": s.effective, "took_effect": s.took_effect}
+            for name, s in switches.items()
+        },
+    }
+    if compute.device.startswith("cuda"):
+        card = torch.cuda.get_device_properties(torch.device(compute.device))
+        facts["gpu"] = {
+            "name": card.name,
+            "capability": f"{card.major}.{card.minor}",
+            "multiprocessors": card.multi_processor_count,
+            "cuda": torch.version.cuda,
+            "cudnn": torch.backends.cudnn.version(),
+        }
+    return {**facts, "digest": digest(facts)}

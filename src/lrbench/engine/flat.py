@@ -1,0 +1,101 @@
+"""All trainable numbers of a model side by side in one tensor.
+
+Weights, gradients, the last update and the optimizer's moments are rows of one matrix, so that a
+norm of all of them, or of one layer of each, is a single operation. The model's own parameters and
+their gradients become views into it; nothing else about the model changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from lrbench.errors import ConfigError
+from lrbench.tasks.models.layers import parameter_layers
+
+ALIGNMENT = 64
+"""Every parameter starts at a multiple of so many bytes: some kernels round by alignment, and so
+the bits of one layer do not depend on the size of another."""
+
+ROWS = ("grad", "update", "weight", "momentum")
+
+
+@dataclass(frozen=True)
+class LayerSpan:
+    """The columns of one layer, padding included, and how many of its numbers are real."""
+
+    name: str
+    start: int
+    stop: int
+    size: int
+
+
+class FlatModel:
+    """A model whose trainable parameters live in one matrix.
+
+    Parameters
+    ----------
+    model : nn.Module
+        On its device and in its type; at least one trainable parameter, all of one type.
+
+    Attributes
+    ----------
+    rows : Tensor of shape (4, columns)
+        Gradient, last update, weights, momentum; padding is zero and stays zero.
+    second_moment : Tensor of shape (columns,)
+    parameter : nn.Parameter of shape (columns,)
+        All weights as one parameter, for optimizers that treat every number alike.
+    size : int
+        Trainable numbers, without padding.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+        first = next(iter(named.values()))
+        if len({(p.dtype, p.device) for p in named.values()}) > 1:
+            types = ", ".join(sorted({str(p.dtype) for p in named.values()}))
+            raise ConfigError(f"must have parameters of one type (they are {types})", key="model")
+
+        self.layers: list[LayerSpan] = []
+        places: dict[str, int] = {}
+        step = ALIGNMENT // first.element_size()
+        end = 0
+        for layer in parameter_layers(model):
+            start = end
+            for name in layer.parameters:
+                places[name] = end
+                end += -(-named[name].numel() // step) * step
+            size = sum(named[name].numel() for name in layer.parameters)
+            self.layers.append(LayerSpan(layer.name, start, end, size))
+
+        self.size = sum(layer.size for layer in self.layers)
+        self.rows = torch.zeros(len(ROWS), end, dtype=first.dtype, device=first.device)
+        self.grad, self.update, self.weight, self.momentum = self.rows.unbind(0)
+        self.second_moment = torch.zeros_like(self.grad)
+        self.parameters = [named[name] for name in places]
+        self.places = list(places.values())
+        for parameter, weight, grad in zip(
+            self.parameters, self.views(self.weight), self.views(self.grad), strict=True
+        ):
+            weight.copy_(parameter.data)
+            parameter.data = weight
+            parameter.grad = grad
+        self.parameter = nn.Parameter(self.weight)
+        self.parameter.grad = self.grad
+
+    def views(self, row: Tensor) -> Iterator[Tensor]:
+        """The part of a row that belongs to each parameter, in the parameter's shape."""
+        for place, parameter in zip(self.places, self.parameters, strict=True):
+            yield row[place : place + parameter.numel()].view(parameter.shape)
+
+    def is_intact(self) -> bool:
+        """Whether every parameter still lives here; an optimizer may have put others in place."""
+        weights = self.views(self.weight)
+        return all(
+            parameter.data_ptr() == weight.data_ptr()
+            for parameter, weight in zip(self.parameters, weights, strict=True)
+        )

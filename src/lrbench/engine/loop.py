@@ -1,0 +1,179 @@
+"""The loop engine: any model, any torch optimizer, one run after the other, step by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+
+import torch
+from torch import nn
+
+from lrbench.engine.base import Lane, Outcome, Plan, Restart, Row, Sink, Start
+from lrbench.engine.data import on_device
+from lrbench.engine.device import DTYPES
+from lrbench.engine.diagnostics import BLOCK, Diagnostics
+from lrbench.engine.evaluation import evaluate
+from lrbench.engine.fingerprint import tensor_digests, whole_digest
+from lrbench.engine.flat import FlatModel
+from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
+from lrbench.engine.order import BatchOrder
+from lrbench.errors import RunError
+from lrbench.record.layout import EVAL_COLUMNS
+from lrbench.spec.imports import resolve_import
+from lrbench.spec.run import OptimizerSpec
+from lrbench.tasks.loss import mean_loss
+from lrbench.tasks.models.build import draws_randomness
+
+VAL_LOSS = EVAL_COLUMNS.index("val_loss")
+
+
+def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
+    """Train every lane of ``plan``; the contract is :class:`lrbench.engine.base.Train`."""
+    return [
+        _train_lane(plan, lane, plan.rates[:, index].tolist(), sink)
+        for index, (lane, sink) in enumerate(zip(plan.lanes, sinks, strict=True))
+    ]
+
+
+def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outcome:
+    device = torch.device(plan.compute.device)
+    dtype = DTYPES[plan.compute.precision]
+    data = on_device(plan.data, device, dtype)
+    kind = plan.data.info.kind
+    model = plan.build_model(lane.streams).to(device, dtype)
+    sink.begin(_start(model))
+
+    flat = FlatModel(model)
+    optimizer = _bind(lane.optimizer, flat)
+    diagnostics = Diagnostics(flat, plan.layers_every)
+    order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, device)
+    restarts = {restart.step: restart for restart in lane.restarts}
+    autocast = _autocast(plan, device)
+    total = plan.total_steps
+
+    def look(step: int) -> Row:
+        """Evaluate after ``step`` updates, and deliver the row."""
+        with autocast():
+            loss, accuracy = evaluate(model, kind, data.val_inputs, data.val_targets)
+        row = (step, step / order.steps_per_epoch, loss, accuracy)
+        sink.evals(row)
+        return row
+
+    def deliver(steps: range) -> int | None:
+        """Deliver the block's rows, up to the first non-finite loss, whose step is returned."""
+        rows, layer_rows = diagnostics.fetch(steps, heads, digests, optimizer.moments)
+        diverged = next((s for s, row in zip(steps, rows, strict=True) if _is_lost(row)), None)
+        if diverged is not None:
+            rows = rows[: diverged - steps.start + 1]
+            layer_rows = [row for row in layer_rows if int(row[0] or 0) <= diverged]
+        sink.steps(rows)
+        sink.layers(layer_rows)
+        order.seal(digests[: len(rows)])
+        heads.clear()
+        digests.clear()
+        return diverged
+
+    def ended(diverged_at: int | None) -> Outcome:
+        weights = None if diverged_at is not None else whole_digest(tensor_digests(model))
+        return Outcome(diverged_at, last, order.chain, weights)
+
+    heads: list[Row] = []
+    digests: list[bytes] = []
+    model.train()
+    last = look(0)
+    if _is_lost_eval(last):
+        return ended(0)
+
+    block_start = 0
+    with _stream_of_dropout(lane, model) as reseed:
+        for step in range(total):
+            indices, digest = order.batch(step)
+            reseed(step)
+
+            flat.grad.zero_()
+            with autocast():
+                outputs = model(data.inputs.index_select(0, indices))
+                loss = mean_loss(kind, outputs, data.targets.index_select(0, indices))
+            loss.backward()  # type: ignore[no-untyped-call]
+
+            diagnostics.before_update()
+            lr, momentum = optimizer.update(rates[step])
+            assert lr == rates[step], (lr, rates[step])
+            diagnostics.after_update(step - block_start, step, loss.detach(), optimizer.moments)
+
+            heads.append((step, step / order.steps_per_epoch, lr, momentum))
+            digests.append(digest)
+            if step in restarts:
+                sink.restarts(_restart_row(restarts[step], rates, order.steps_per_epoch))
+            if step == 0 and not flat.is_intact():
+                raise RunError("must update weights in place", key="optimizer")
+
+            done = step + 1
+            is_look = done % plan.eval_every == 0 or done == total
+            if is_look or done - block_start == BLOCK:
+                diverged = deliver(range(block_start, done))
+                if diverged is not None:
+                    return ended(diverged)
+                block_start = done
+            if is_look:
+                last = look(done)
+                if _is_lost_eval(last):
+                    return ended(done)
+    return ended(None)
+
+
+def _start(model: nn.Module) -> Start:
+    digests = tensor_digests(model)
+    shapes = {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}
+    return Start(digests, whole_digest(digests), shapes)
+
+
+def _bind(spec: OptimizerSpec, flat: FlatModel) -> BoundOptimizer:
+    if spec.target is not None:
+        builder = resolve_import(spec.target, key="optimizer._target_")
+        return BoundOptimizer(flat, builder, spec.lr, spec.params, own=True)
+    return BoundOptimizer(flat, OPTIMIZERS[spec.name].builder, spec.lr, spec.params, own=False)
+
+
+def _restart_row(restart: Restart, rates: list[float], steps_per_epoch: int) -> Row:
+    step = restart.step
+    return (
+        step,
+        step / steps_per_epoch,
+        restart.cycle,
+        "schedule",
+        restart.planned_length,
+        rates[step - 1],
+        rates[step],
+    )
+
+
+def _is_lost(row: Row) -> bool:
+    loss = row[4]
+    return not isinstance(loss, float) or not math.isfinite(loss)
+
+
+def _is_lost_eval(row: Row) -> bool:
+    loss = row[VAL_LOSS]
+    return not isinstance(loss, float) or not math.isfinite(loss)
+
+
+def _autocast(plan: Plan, device: torch.device) -> Callable[[], AbstractContextManager[object]]:
+    if plan.compute.precision != "bf16":
+        return nullcontext
+    return partial(torch.autocast, device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def _stream_of_dropout(lane: Lane, model: nn.Module) -> Iterator[Callable[[int], object]]:
+    """How to make step t draw from the dropout stream; a no-op for models that draw nothing.
+
+    Dropout knows only torch's global generators. They are borrowed and put back as they were.
+    """
+    if not draws_randomness(model):
+        yield lambda step: None
+        return
+    with torch.random.fork_rng():
+        yield lambda step: torch.manual_seed(lane.streams("dropout", step).torch_seed)

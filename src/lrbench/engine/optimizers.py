@@ -1,0 +1,223 @@
+"""Optimizers by name: torch's own, given all weights as one tensor where that changes no result."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from lrbench.engine.flat import FlatModel
+from lrbench.errors import ConfigError
+from lrbench.spec.parameters import unknown_key
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Builder = Callable[..., torch.optim.Optimizer]
+
+
+def sgd(
+    parameters: list[Tensor],
+    lr: float,
+    *,
+    momentum: Fraction = 0.9,
+    nesterov: bool = False,
+    dampening: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    weight_decay: NotNegative = 0.0,
+) -> torch.optim.Optimizer:
+    """Stochastic gradient descent with momentum, as torch defines it.
+
+    ``b <- momentum * b + (1 - dampening) * g``, then ``w <- w - lr * b``; the first step has
+    ``b = g``. Sutskever et al. 2013 for Nesterov's form.
+    """
+    if nesterov and (momentum == 0 or dampening != 0):
+        relation = "needs optimizer.momentum above 0 and optimizer.dampening=0"
+        raise ConfigError(relation, key="nesterov", got=nesterov)
+    return torch.optim.SGD(
+        parameters,
+        lr=lr,
+        momentum=momentum,
+        nesterov=nesterov,
+        dampening=dampening,
+        weight_decay=weight_decay,
+        foreach=False,
+    )
+
+
+def adam(
+    parameters: list[Tensor],
+    lr: float,
+    *,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    eps: NotNegative = 1e-8,
+    weight_decay: NotNegative = 0.0,
+) -> torch.optim.Optimizer:
+    """Adam (Kingma & Ba 2015, arXiv:1412.6980); weight decay is added to the gradient."""
+    return torch.optim.Adam(
+        parameters,
+        lr=lr,
+        betas=(beta1, beta2),
+        eps=eps,
+        weight_decay=weight_decay,
+        foreach=False,
+    )
+
+
+def adamw(
+    parameters: list[Tensor],
+    lr: float,
+    *,
+    beta1: Fraction = 0.9,
+    beta2: Fraction = 0.999,
+    eps: NotNegative = 1e-8,
+    weight_decay: NotNegative = 0.01,
+) -> torch.optim.Optimizer:
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101).
+
+    As in torch, weights shrink by ``lr * weight_decay`` a step, so the schedule schedules the decay
+    as well.
+    """
+    return torch.optim.AdamW(
+        parameters,
+        lr=lr,
+        betas=(beta1, beta2),
+        eps=eps,
+        weight_decay=weight_decay,
+        foreach=False,
+    )
+
+
+@dataclass(frozen=True)
+class OptimizerEntry:
+    """An optimizer of lrbench: treats every number alike, so it gets them as one tensor."""
+
+    name: str
+    builder: Builder
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
+
+
+OPTIMIZERS: dict[str, OptimizerEntry] = {
+    builder.__name__: OptimizerEntry(builder.__name__, builder) for builder in (sgd, adam, adamw)
+}
+
+
+def check_own(target: Callable[..., Any], settings: Mapping[str, Any]) -> None:
+    """Refuse settings that a user's optimizer does not take, and optimizers that need a closure.
+
+    Raises
+    ------
+    ConfigError
+        The keys are those of the ``optimizer`` group.
+    """
+    step = getattr(target, "step", None)
+    closure = inspect.signature(step).parameters.get("closure") if step else None
+    if step is None or (closure and closure.default is inspect.Parameter.empty):
+        relation = "must lead to an optimizer whose step() can be called without a closure"
+        raise ConfigError(relation, key="_target_", got=f"{target.__module__}:{target.__qualname__}")
+    known = inspect.signature(target).parameters
+    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
+        return
+    unknown = [unknown_key(name, known, value) for name, value in settings.items() if name not in known]
+    if unknown:
+        raise ConfigError(unknown)
+
+
+_MOMENTS = {"momentum": ("momentum_buffer", "exp_avg"), "second_moment": ("exp_avg_sq",)}
+"""Rows of the flat model, and the names optimizers give what belongs there."""
+
+
+class BoundOptimizer:
+    """An optimizer at work on a flat model, and what can be read from it.
+
+    Parameters
+    ----------
+    flat : FlatModel
+    builder : callable
+        One of :data:`OPTIMIZERS`, or any torch optimizer class if ``own``.
+    lr : float
+        Base learning rate; every update brings its own.
+    settings : mapping
+    own : bool
+        The user's own optimizer may treat tensors as wholes (norms, matrices), so it gets the
+        model's parameters as they are.
+
+    Attributes
+    ----------
+    moments : set of str
+        Which rows of ``_MOMENTS`` the optimizer keeps; known after the first update.
+    """
+
+    def __init__(
+        self,
+        flat: FlatModel,
+        builder: Builder,
+        lr: float,
+        settings: Mapping[str, Any],
+        *,
+        own: bool,
+    ) -> None:
+        self._flat = flat
+        self._own = own
+        self._tensors: list[Tensor] = list(flat.parameters) if own else [flat.parameter]
+        self.optimizer = builder(self._tensors, lr=lr, **settings)
+        self._groups = self.optimizer.param_groups
+        self._is_first = True
+        self.moments: set[str] = set()
+        self._copies: list[tuple[list[Tensor], list[Tensor]]] = []
+
+    def update(self, rate: float) -> tuple[float, float | None]:
+        """Make one update with learning rate ``rate``.
+
+        Returns
+        -------
+        lr, momentum : float, float or None
+            As the optimizer has them at the moment of the update (the first parameter group;
+            momentum is ``momentum``, or the first of ``betas``, or absent).
+        """
+        for group in self._groups:
+            group["lr"] = rate
+        group = self._groups[0]
+        lr = group["lr"]
+        momentum = group.get("momentum", group.get("betas", (None,))[0])
+        self.optimizer.step()
+        if self._is_first:
+            self._is_first = False
+            self._find_moments()
+        for views, buffers in self._copies:
+            torch._foreach_copy_(views, buffers)
+        return float(lr), None if momentum is None else float(momentum)
+
+    def _find_moments(self) -> None:
+        """Learn where the moments are; only now, as SGD treats an absent buffer unlike a zero one.
+
+        The moments of a built-in optimizer move into the flat model, where it goes on using them;
+        those of a user's own are copied there after every update.
+        """
+        for row, names in _MOMENTS.items():
+            entries = [self.optimizer.state[tensor] for tensor in self._tensors]
+            name = next((name for name in names if self._all_have(entries, name)), None)
+            if name is None:
+                continue
+            self.moments.add(row)
+            target: Tensor = getattr(self._flat, row)
+            buffers = [entry[name] for entry in entries]
+            if self._own:
+                self._copies.append((list(self._flat.views(target)), buffers))
+            else:
+                target.copy_(buffers[0])
+                entries[0][name] = target
+
+    def _all_have(self, entries: list[Any], name: str) -> bool:
+        return all(
+            isinstance(entry.get(name), Tensor) and entry[name].shape == tensor.shape
+            for entry, tensor in zip(entries, self._tensors, strict=True)
+        )

@@ -1,0 +1,59 @@
+"""Schedules as tables: every value of a run is computed once, in float64, before training."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.engine.base import Restart
+from lrbench.errors import ScheduleError
+from lrbench.schedules.base import Schedule
+
+
+def tabulate(
+    schedules: Sequence[Schedule], rates: Sequence[float], total_steps: int
+) -> NDArray[np.float64]:
+    """``factor(t) * lr`` of every update.
+
+    Parameters
+    ----------
+    schedules, rates : sequences of length num_lanes
+        A schedule and a base learning rate for each lane.
+    total_steps : int
+
+    Returns
+    -------
+    ndarray of shape (total_steps, num_lanes), float64
+
+    Raises
+    ------
+    ScheduleError
+        A schedule gives a factor that is not finite or is negative; the step is named.
+    """
+    table = np.empty((total_steps, len(schedules)), dtype=np.float64)
+    for lane, (schedule, rate) in enumerate(zip(schedules, rates, strict=True)):
+        table[:, lane] = [schedule(step) * rate for step in range(total_steps)]
+    wrong = np.argwhere(~(np.isfinite(table) & (table >= 0)))
+    if len(wrong):
+        step, lane = (int(i) for i in wrong[0])
+        relation = f"must be finite and not negative at every step; step {step} is not"
+        raise ScheduleError(relation, key="schedule", got=float(table[step, lane]))
+    return table
+
+
+def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
+    """The warm restarts of a run, with the length each new cycle has in it."""
+    starts = schedule.restarts(total_steps)
+    ends = (*starts[1:], total_steps)
+    return tuple(
+        Restart(step, cycle, end - step)
+        for cycle, (step, end) in enumerate(zip(starts, ends, strict=False), start=1)
+    )
+
+
+def table_digest(column: NDArray[np.float64]) -> str:
+    """sha256 of one run's learning rates, little-endian float64 in the order of the steps."""
+    return hashlib.sha256(column.astype("<f8").tobytes()).hexdigest()

@@ -1,0 +1,1 @@
+"""Records and statistics made into frames, tables and sentences. The only home of pandas."""

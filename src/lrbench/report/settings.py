@@ -1,0 +1,129 @@
+"""Settings as a user types them: which of them tell arms apart, and which are equal in all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from lrbench.errors import ConfigError, Problem, nearest
+from lrbench.report.escapes import printable
+from lrbench.spec.canonical import canonical
+
+COMPONENTS = ("dataset", "model", "optimizer", "schedule")
+_EVERY_COMPONENT_HAS = ("optimizer.lr",)
+_CONSEQUENCES = ("dataset.digest", "dataset.code", "model.code", "optimizer.code", "schedule.code")
+"""Settings nobody types: they follow from what is typed, the data and the code."""
+
+
+def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain specification as one level of dotted keys, without the seed.
+
+    ``schedule.name`` becomes ``schedule`` and ``schedule.params.first_cycle``
+    ``schedule.first_cycle``, as on the command line. Lists and objects become JSON text, so that
+    every value can be compared and grouped by.
+    """
+    flat: dict[str, Any] = {}
+    for group, value in spec.items():
+        if group in COMPONENTS:
+            flat[group] = value["name"]
+            flat[f"{group}._target_"] = value["target"]
+            own = {k: v for k, v in value.items() if k not in ("name", "target", "params")}
+            flat |= {f"{group}.{key}": item for key, item in (value["params"] | own).items()}
+        elif isinstance(value, dict):
+            flat |= {f"{group}.{key}": item for key, item in value.items()}
+    return {
+        key: canonical(value) if isinstance(value, list | dict) else value
+        for key, value in flat.items()
+    }
+
+
+def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
+    """The ``keys`` that tell arms apart, with no key that only repeats what another says.
+
+    A setting of a component (``schedule.first_cycle``) counts if it differs between arms with the
+    same component; between other components it has nothing to be compared with. A digest of data
+    or code counts if everything that is typed about its component is equal.
+
+    Parameters
+    ----------
+    arms : DataFrame with a row an arm and a column a key
+    keys : the columns to look at
+    """
+    return tuple(key for key in keys if _tells_apart(arms, key, keys))
+
+
+def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
+    group = key.partition(".")[0]
+    if key in _CONSEQUENCES:
+        within = [k for k in keys if k.startswith((f"{group}.", "streams."))]
+        within = [group, *(k for k in within if k not in _CONSEQUENCES)]
+    elif "." in key and group in COMPONENTS and key not in _EVERY_COMPONENT_HAS:
+        within = [group]
+    else:
+        return int(arms[key].nunique(dropna=False)) > 1
+    return int(arms.groupby(within, dropna=False)[key].nunique(dropna=False).max()) > 1
+
+
+def equal(arms: pd.DataFrame, keys: Sequence[str]) -> dict[str, Any]:
+    """The settings with one value in every arm."""
+    return {
+        key: plain(arms[key].iloc[0]) for key in keys if arms[key].nunique(dropna=False) == 1
+    }
+
+
+def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:
+    """The keys of ``--by``, in the order typed.
+
+    Raises
+    ------
+    ConfigError
+        A key is empty, ``seed``, or no setting of the records at hand.
+    """
+    known = sorted(known)
+    keys = [key.strip().removesuffix(".name") for key in text.split(",")]
+    problems = []
+    for key in keys:
+        if key == "seed":
+            relation = "must not be seed: a row is a summary over seeds"
+            problems.append(Problem(relation, key="--by", remedy="--format csv lists the seeds"))
+        elif key not in known:
+            close = nearest(key, known)
+            relation = f"must name settings of these runs (one of {', '.join(known)})"
+            problems.append(
+                Problem(relation, key="--by", got=key, remedy=f"--by {close}" if close else None)
+            )
+    if problems:
+        raise ConfigError(problems)
+    return tuple(dict.fromkeys(keys))
+
+
+def plain(value: Any) -> Any:
+    """A frame's value as Python has it: a missing one is ``None``."""
+    return None if value is None or value != value else value
+
+
+def show(key: str, value: Any) -> str:
+    """A setting's value in a table; ``-`` where the arm has no such setting."""
+    if value is None:
+        return "-"
+    if key in _CONSEQUENCES:
+        return str(value)[:8]
+    return printable(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+def label(settings: Mapping[str, Any]) -> str:
+    """An arm in one line: ``sgdr lr=0.1 first_cycle=20``."""
+    return " ".join(
+        show(key, value) if key in COMPONENTS else f"{header(key, settings)}={show(key, value)}"
+        for key, value in settings.items()
+        if value is not None
+    )
+
+
+def header(key: str, keys: Iterable[str]) -> str:
+    """The last part of a key where that is enough to tell it from the others."""
+    leaf = key.rpartition(".")[2]
+    namesakes = [other for other in keys if other.rpartition(".")[2] == leaf]
+    return leaf if len(namesakes) == 1 else key

@@ -1,0 +1,54 @@
+"""Import paths: how a user's own model, dataset or optimizer is found and recognised again."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import pkgutil
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lrbench.errors import ConfigError
+
+
+def resolve_import(target: str, key: str) -> Callable[..., Any]:
+    """What ``package.module:name`` (or ``package.module.name``) leads to.
+
+    The folder the command was typed in is searched as well, as ``python -m`` does.
+
+    Parameters
+    ----------
+    target : str
+    key : str
+        The setting it was given as, for the error.
+
+    Raises
+    ------
+    ConfigError
+        There is no such module or name, importing it fails, or it cannot be called.
+    """
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+    form = "must be an import path such as mypkg.nets:Net"
+    try:
+        found = pkgutil.resolve_name(target)
+    except (ValueError, ImportError, AttributeError) as error:
+        raise ConfigError(f"{form} ({error})", key=key, got=target) from error
+    except Exception as error:
+        relation = f"must be importable (it raised {type(error).__name__}: {error})"
+        raise ConfigError(relation, key=key, got=target) from error
+    if not callable(found):
+        raise ConfigError("must lead to something that can be called", key=key, got=target)
+    return found  # type: ignore[no-any-return]
+
+
+def code_digest(found: Callable[..., Any]) -> str | None:
+    """sha256 of the file ``found`` is defined in; None where there is no such file."""
+    try:
+        path = inspect.getsourcefile(inspect.unwrap(found))
+    except TypeError:
+        return None
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None

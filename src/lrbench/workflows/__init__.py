@@ -1,0 +1,1 @@
+"""The verbs as functions: what a command does, without the command line."""
