@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.errors import ScheduleError
@@ -21,6 +21,7 @@ from lrbench.schedules.catalog import SCHEDULES, build_schedule
 
 CONF = Path(__file__).parents[2] / "conf" / "schedule"
 PAST_THE_END = 40
+unhurried = settings(deadline=None, max_examples=50)  # a busy machine is no failure
 EVERY_SCHEDULE = pytest.mark.parametrize("name", SCHEDULES)
 
 fractions = st.floats(0.0, 1.0)
@@ -92,6 +93,7 @@ def cases(draw: st.DrawFn, name: str) -> Case:
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_every_factor_is_a_finite_float_between_0_and_1(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(name))
@@ -104,6 +106,7 @@ def test_every_factor_is_a_finite_float_between_0_and_1(name: str, data: st.Data
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data(), shuffle=st.randoms(use_true_random=False))
 def test_a_factor_depends_on_the_step_alone(
     name: str, data: st.DataObject, shuffle: random.Random
@@ -123,6 +126,7 @@ def test_a_factor_depends_on_the_step_alone(
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_asking_for_restarts_first_changes_no_factor(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(name))
@@ -132,6 +136,7 @@ def test_asking_for_restarts_first_changes_no_factor(name: str, data: st.DataObj
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_restarts_are_increasing_integers_inside_the_run(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(name))
@@ -147,6 +152,7 @@ def test_restarts_are_increasing_integers_inside_the_run(name: str, data: st.Dat
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_the_cycle_of_a_step_counts_the_restarts_up_to_it(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(name))
@@ -157,6 +163,7 @@ def test_the_cycle_of_a_step_counts_the_restarts_up_to_it(name: str, data: st.Da
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_the_area_is_the_mean_of_the_factors_of_the_run(name: str, data: st.DataObject) -> None:
     case = data.draw(cases(name))
@@ -167,6 +174,7 @@ def test_the_area_is_the_mean_of_the_factors_of_the_run(name: str, data: st.Data
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_a_warmup_is_a_straight_ramp_put_before_the_schedule(
     name: str, data: st.DataObject
@@ -193,6 +201,7 @@ def test_a_warmup_is_a_straight_ramp_put_before_the_schedule(
 
 
 @EVERY_SCHEDULE
+@unhurried
 @given(data=st.data())
 def test_notes_are_single_lines_for_a_reader(name: str, data: st.DataObject) -> None:
     notes = data.draw(cases(name)).build().notes
@@ -283,9 +292,7 @@ def test_the_file_of_a_schedule_has_its_builders_defaults(name: str) -> None:
         if value is None:
             # Null is the builder's own default, or the length that the run fills in.
             assert parameter.default is None or parameter.annotation is Steps, key
-        elif not parameter.is_required and not isinstance(value, str | list):
-            assert value == parameter.default, key
-        elif not parameter.is_required and not parameter.is_duration:
+        elif not parameter.is_required:
             assert value == parameter.default, key
 
 

@@ -170,7 +170,7 @@ def test_an_open_warmup_is_linear_lr_from_one_over_its_length_and_one(length: in
 
 
 def test_torch_refuses_the_zero_warmup_that_we_offer() -> None:
-    with pytest.raises(ValueError, match="[Ss]tarting multiplicative factor"):
+    with pytest.raises(ValueError, match=r"[Ss]tarting multiplicative factor"):
         LinearLR(optimizer(), start_factor=0.0, total_iters=5)
     assert warmup(cosine(decay_steps=5), warmup_steps=5, form="zero")(0) == 0.0
 
@@ -209,7 +209,7 @@ def test_torch_asked_for_a_restart_by_number_gives_the_bottom_where_ours_gives_t
     ours = [BASE * factor(t) for t in (restart - 1, restart, restart + 1)]
     assert rates[1] == pytest.approx(0.0, abs=1e-12 * BASE)
     assert ours[1] == BASE
-    # The steps before and after agree, and so does torch itself when it counts the steps one by one.
+    # The steps before and after agree, and so does torch when it counts one by one.
     assert (rates[0], rates[2]) == pytest.approx((ours[0], ours[2]), rel=0, abs=1e-12 * BASE)
 
 

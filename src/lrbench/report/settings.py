@@ -68,9 +68,7 @@ def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
 
 def equal(arms: pd.DataFrame, keys: Sequence[str]) -> dict[str, Any]:
     """The settings with one value in every arm."""
-    return {
-        key: plain(arms[key].iloc[0]) for key in keys if arms[key].nunique(dropna=False) == 1
-    }
+    return {key: arms[key].iloc[0] for key in keys if arms[key].nunique(dropna=False) == 1}
 
 
 def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:
@@ -97,11 +95,6 @@ def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:
     if problems:
         raise ConfigError(problems)
     return tuple(dict.fromkeys(keys))
-
-
-def plain(value: Any) -> Any:
-    """A frame's value as Python has it: a missing one is ``None``."""
-    return None if value is None or value != value else value
 
 
 def show(key: str, value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from math import inf
 from typing import Literal
 
@@ -144,7 +144,7 @@ def _filling(total_steps: int, num_cycles: int, mult: Fraction) -> Boundary:
     parts = [Fraction(0), *accumulate(mult**cycle for cycle in range(num_cycles))]
     # Rounded from the exact share each, so errors do not add up and the last end is the run's.
     ends = [round(total_steps * part / parts[-1]) for part in parts]
-    shortest = min(b - a for a, b in zip(ends, ends[1:], strict=False))
+    shortest = min(b - a for a, b in pairwise(ends))
     require(shortest >= 1, "num_cycles", relation, num_cycles)
     return lambda index: ends[index] if index <= num_cycles else None
 

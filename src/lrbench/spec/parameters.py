@@ -45,7 +45,7 @@ def check(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str
     if unknown:
         raise ConfigError(unknown)
     fields: dict[str, Any] = {
-        name: (hints[name], ... if p.default is inspect.Parameter.empty else p.default)
+        name: (hints.get(name, Any), ... if p.default is inspect.Parameter.empty else p.default)
         for name, p in known.items()
     }
     schema = create_model(

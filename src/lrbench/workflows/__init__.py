@@ -1,1 +1,1 @@
-"""The verbs as functions: what a command does, without the command line."""
+"""The verbs as functions: each command calls one of them. No printing, no parsing."""

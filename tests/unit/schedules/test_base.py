@@ -24,14 +24,14 @@ def finite(*starts: int) -> Cycles:
 
 
 def test_a_schedule_without_cycles_is_one_cycle_and_never_restarts() -> None:
-    schedule = Schedule(lambda step: 1.0)
+    schedule = Schedule(lambda _: 1.0)
     assert tuple(schedule.cycles.starts()) == (0,)
     assert schedule.restarts(1000) == ()
     assert [schedule.cycle(step) for step in (0, 1, 999)] == [0, 0, 0]
 
 
 def test_the_first_start_is_no_restart_and_the_end_of_the_run_has_none() -> None:
-    schedule = Schedule(lambda step: 1.0, finite(0, 3, 7))
+    schedule = Schedule(lambda _: 1.0, finite(0, 3, 7))
     assert [schedule.restarts(total) for total in (1, 3, 4, 7, 8, 100)] == [
         (),
         (),
@@ -43,7 +43,7 @@ def test_the_first_start_is_no_restart_and_the_end_of_the_run_has_none() -> None
 
 
 def test_a_cycle_begins_at_its_start_and_not_a_step_later() -> None:
-    schedule = Schedule(lambda step: 1.0, finite(0, 3, 7))
+    schedule = Schedule(lambda _: 1.0, finite(0, 3, 7))
     assert [schedule.cycle(step) for step in range(9)] == [0, 0, 0, 1, 1, 1, 1, 2, 2]
 
 
@@ -55,7 +55,7 @@ def test_endless_cycles_are_read_only_as_far_as_asked() -> None:
 
 
 def test_the_area_counts_every_step_of_the_run_and_no_other() -> None:
-    schedule = Schedule(lambda step: float(step))
+    schedule = Schedule(float)
     assert [schedule.area(total) for total in (1, 2, 5)] == [0.0, 0.5, 2.0]
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.schedules.base import Endpoint, Schedule
@@ -20,6 +20,7 @@ from lrbench.schedules.decay import (
     step,
 )
 
+unhurried = settings(deadline=None)  # a busy machine is no failure
 CLOSED_FORM = {"rel": 1e-12, "abs": 0}
 BOTH_ENDPOINTS = pytest.mark.parametrize("endpoint", ["exclusive", "inclusive"])
 TO_ZERO = pytest.mark.parametrize("builder", [linear, cosine])
@@ -27,6 +28,7 @@ lengths = st.integers(1, 400)
 
 
 @TO_ZERO
+@unhurried
 @given(steps=lengths)
 def test_an_exclusive_fall_to_zero_has_area_half_of_one_step_more(
     builder: Callable[..., Schedule], steps: int
@@ -36,6 +38,7 @@ def test_an_exclusive_fall_to_zero_has_area_half_of_one_step_more(
 
 
 @TO_ZERO
+@unhurried
 @given(steps=st.integers(2, 400))
 def test_an_inclusive_fall_to_zero_has_area_half_of_its_length(
     builder: Callable[..., Schedule], steps: int
@@ -45,6 +48,7 @@ def test_an_inclusive_fall_to_zero_has_area_half_of_its_length(
 
 
 @TO_ZERO
+@unhurried
 @given(steps=lengths, low=st.floats(0.0, 1.0))
 def test_a_floor_lifts_the_area_in_proportion(
     builder: Callable[..., Schedule], steps: int, low: float
@@ -54,6 +58,7 @@ def test_a_floor_lifts_the_area_in_proportion(
 
 
 @TO_ZERO
+@unhurried
 @given(steps=st.integers(2, 400), low=st.floats(0.0, 0.99))
 def test_the_end_value_lies_after_the_last_step_or_at_it(
     builder: Callable[..., Schedule], steps: int, low: float
@@ -78,6 +83,7 @@ def test_past_the_end_the_final_factor_holds(
 
 
 @TO_ZERO
+@unhurried
 @given(steps=st.integers(2, 200))
 def test_an_inclusive_fall_is_an_exclusive_one_a_step_shorter(
     builder: Callable[..., Schedule], steps: int
@@ -97,6 +103,7 @@ def test_the_note_says_where_the_end_value_is_taken(
     assert f"{where} the last step" in note
 
 
+@unhurried
 @given(steps=lengths, low=st.floats(0.0, 1.0))
 def test_linear_falls_by_the_same_amount_every_step(steps: int, low: float) -> None:
     factor = linear(decay_steps=steps, final_factor=low)
@@ -104,6 +111,7 @@ def test_linear_falls_by_the_same_amount_every_step(steps: int, low: float) -> N
         assert factor(t) == pytest.approx(((steps - t) + low * t) / steps, **CLOSED_FORM)
 
 
+@unhurried
 @given(steps=lengths, low=st.floats(0.0, 1.0))
 def test_cosine_is_the_squared_cosine_of_half_the_angle(steps: int, low: float) -> None:
     # (1 + cos x) / 2 = cos(x / 2)^2. Its error is absolute, an ulp of the peak, hence `abs`.
@@ -127,6 +135,7 @@ def test_half_a_cosine_is_exact_at_both_ends() -> None:
     assert half_cosine(1 / 3) == pytest.approx(0.75, rel=1e-15)
 
 
+@unhurried
 @given(steps=lengths, low=st.floats(1e-9, 1.0))
 def test_exponential_reaches_its_final_factor_exactly_and_holds_it(steps: int, low: float) -> None:
     factor = exponential(decay_steps=steps, final_factor=low)
@@ -134,6 +143,7 @@ def test_exponential_reaches_its_final_factor_exactly_and_holds_it(steps: int, l
     assert factor(steps) == factor(steps + 1) == factor(10 * steps) == low
 
 
+@unhurried
 @given(steps=st.integers(2, 400), low=st.floats(1e-9, 0.9))
 def test_exponential_has_the_same_ratio_between_all_neighbours(steps: int, low: float) -> None:
     factor = exponential(decay_steps=steps, final_factor=low)
@@ -160,6 +170,7 @@ def test_step_drops_at_each_multiple_of_its_size() -> None:
     assert [factor(t) for t in range(10)] == [1, 1, 1, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
 
 
+@unhurried
 @given(size=st.integers(1, 50), gamma=st.floats(0.1, 0.9), drops=st.integers(1, 6))
 def test_step_multiplies_by_gamma_between_one_step_and_the_next(
     size: int, gamma: float, drops: int
@@ -174,6 +185,7 @@ def test_step_area_is_the_mean_of_its_levels() -> None:
     assert step(step_size_steps=5, gamma=0.5).area(15) == pytest.approx((1 + 0.5 + 0.25) / 3)
 
 
+@unhurried
 @given(at=st.integers(1, 300))
 def test_a_milestone_is_the_first_step_with_the_lower_rate(at: int) -> None:
     factor = multistep(milestones=(at,), gamma=0.1)
@@ -186,6 +198,7 @@ def test_milestones_drop_once_each() -> None:
     assert [factor(t) for t in range(8)] == [1, 1, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125]
 
 
+@unhurried
 @given(size=st.integers(1, 20), gamma=st.floats(0.1, 1.0))
 def test_milestones_at_every_multiple_are_a_step_schedule(size: int, gamma: float) -> None:
     drops = multistep(milestones=tuple(range(size, 6 * size, size)), gamma=gamma)

@@ -11,7 +11,7 @@ from lrbench.errors import DataError
 from lrbench.tasks.base import Kind
 from lrbench.tasks.data.source import Source, Standardise
 
-KEY = "target"
+KEY = "_target_"
 
 
 def from_arrays(returned: object) -> Source:

@@ -50,7 +50,8 @@ def load(key: str) -> Prepared | None:
     Arrays are accepted only if their digest, computed anew, is the recorded one.
     """
     try:
-        with np.load(_path(key), allow_pickle=False) as stored:
+        # Opened here, because numpy forgets to close a file that turns out to be damaged.
+        with _path(key).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             about = json.loads(stored["about"].tobytes())
             train, val, test = (
                 Split(stored[f"{part}_inputs"], stored[f"{part}_targets"]) for part in PARTS

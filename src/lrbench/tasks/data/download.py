@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -56,7 +57,8 @@ def download(urls: Sequence[str], path: Path, md5: str, progress: Progress | Non
     except OSError as error:
         failures.append(f"{path.parent}: {error}")
     finally:
-        unfinished.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # there may be no such folder
+            unfinished.unlink()
     raise DataError(
         f"file {path.name} could not be fetched; tried\n    " + "\n    ".join(failures),
         remedy="dataset.mirror=<address of a folder>, or dataset.root=<folder with the files>",

@@ -103,7 +103,6 @@ def counts_per_class(sizes: Sequence[int], share: Fraction, most: Sequence[int])
     most : sequence of int
         Samples of each class that may be taken.
     """
-    quotas = [size * share for size in sizes]
     total = math.floor(sum(sizes) * share + Fraction(1, 2))
     one_for_all = sum(size >= 3 for size in sizes) <= total
     least = [
@@ -111,16 +110,21 @@ def counts_per_class(sizes: Sequence[int], share: Fraction, most: Sequence[int])
         for size, bound in zip(sizes, most, strict=True)
     ]
     counts = [
-        min(max(math.floor(quota), low), high)
-        for quota, low, high in zip(quotas, least, most, strict=True)
+        min(max(math.floor(size * share), low), high)
+        for size, low, high in zip(sizes, least, most, strict=True)
     ]
+
+    def owed(c: int) -> int:
+        """What class ``c`` lacks of its exact share, in units of 1/denominator."""
+        return sizes[c] * share.numerator - counts[c] * share.denominator
+
     while (missing := total - sum(counts)) != 0:
         step = 1 if missing > 0 else -1
         bounds = most if step > 0 else least
         movable = [c for c, count in enumerate(counts) if count != bounds[c]]
         if not movable:
             break
-        counts[max(movable, key=lambda c: step * (quotas[c] - counts[c]))] += step
+        counts[max(movable, key=lambda c: step * owed(c))] += step
     return counts
 
 

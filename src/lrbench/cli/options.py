@@ -1,0 +1,27 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lrbench.cli.completion import complete_override
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[OVERRIDES]...",
+        help="Settings as Hydra overrides: schedule=sgdr optimizer.lr=0.1 train.steps=1000.",
+        show_default=False,
+        autocompletion=complete_override,
+    ),
+]
+Results = Annotated[Path, typer.Option(help="Folder of all records.", metavar="DIR")]
+ConfigDir = Annotated[
+    Path | None,
+    typer.Option(help="Your own configuration; its files win over lrbench's.", metavar="DIR"),
+]
+Note = Annotated[str | None, typer.Option(help="A remark for the record.", metavar="TEXT")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

@@ -1,0 +1,177 @@
+"""``lrbench summarize``: one row an arm."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lrbench.cli import console
+from lrbench.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lrbench.report.tables import Column
+    from lrbench.workflows.summarize import Summary
+
+GAP = 2
+"""Blanks between two columns."""
+
+WIDEST_LABELS = 40
+"""Characters of all label columns together; longer labels are broken into lines."""
+
+LISTED = (
+    "dataset",
+    "model",
+    "optimizer",
+    "optimizer.lr",
+    "schedule",
+    "train.steps",
+    "train.batch_size",
+)
+"""The settings that are named if equal; the others are counted."""
+
+
+class Format(StrEnum):
+    """How the summary is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    MARKDOWN = "md"
+    JSON = "json"
+    LATEX = "latex"
+
+
+def summarize(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.")],
+    metric: Annotated[
+        str, typer.Option(help="The metric that comes first: val_loss or val_accuracy.")
+    ] = "val_loss",
+    by: Annotated[
+        str | None,
+        typer.Option(help="Group by these settings (schedule,optimizer.lr) instead of by arm."),
+    ] = None,
+    target: Annotated[
+        float | None, typer.Option(help="Count the steps until the metric is this good.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    form: Annotated[
+        Format, typer.Option("--format", help="How the summary is written.")
+    ] = Format.TABLE,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The same as --format json: every number, exactly.")
+    ] = False,
+) -> None:
+    """Summarize the runs in a folder, one row an arm; finished or still running.
+
+    An arm is the runs that differ only by seed. Means have a Student-t interval. Diverged runs are
+    counted, never averaged; with a target they count as not having reached it.
+
+    Exit code 1 says that something in the folder is damaged; it is named, and the rest is shown.
+    """
+    from lrbench.report import tables
+    from lrbench.workflows.summarize import summarize as work
+
+    if as_json and form not in (Format.TABLE, Format.JSON):
+        raise ConfigError("must not be given together with --json", key="--format", got=str(form))
+    summary = work(folder, metric=metric, by=by, target=target, level=level)
+    if as_json or form is Format.JSON:
+        console.put_json(_plain(summary))
+    elif form is Format.CSV:
+        console.put(tables.to_csv(summary.arms))
+    elif form is Format.TABLE:
+        _show(summary)
+    else:
+        write = tables.to_latex if form is Format.LATEX else tables.to_markdown
+        console.put("\n\n".join(write(_columns(summary, name)) for name in summary.metrics))
+    for notice in summary.notices:
+        console.say(notice)
+    if summary.has_corrupt:
+        raise typer.Exit(int(ExitCode.RUN_FAILED))
+
+
+def _plain(summary: Summary) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from lrbench.report import tables
+
+    return asdict(summary) | {"path": str(summary.path), "arms": tables.records(summary.arms)}
+
+
+def _columns(summary: Summary, metric: str) -> list[Column]:
+    from lrbench.report import tables
+
+    has_target = summary.target is not None and metric == summary.metrics[0]
+    return tables.columns(summary.arms, metric, summary.level, has_target=has_target)
+
+
+def _show(summary: Summary) -> None:
+    out = console.out()
+    for line in _heading(summary):
+        out.print(line)
+    left_out: dict[str, None] = {}
+    for metric in summary.metrics:
+        chosen = _columns(summary, metric)
+        fitting = _fitting(chosen, out.width)
+        left_out |= dict.fromkeys(column.header for column in chosen[len(fitting) :])
+        out.print()
+        out.print(f"{metric}, last evaluation of each run (best: its best evaluation)")
+        out.print(_table(fitting))
+    if left_out:
+        console.say(f"no room at this width, see --format csv: {', '.join(left_out)}")
+
+
+def _heading(summary: Summary) -> list[str]:
+    from lrbench.report.escapes import printable
+    from lrbench.report.settings import show
+
+    runs = sum(arm.n + arm.diverged for arm in summary.arms)
+    rows = f"{len(summary.arms)} row{'s' if len(summary.arms) != 1 else ''}"
+    lines = [f"{rows}, {runs} finished runs in {printable(str(summary.path))}"]
+    if summary.target is not None and summary.metrics:
+        lines.append(f"target: {summary.metrics[0]} {summary.target!r}")
+    if summary.differing:
+        lines.append(f"differing: {' '.join(map(printable, summary.differing))}")
+    named = [f"{key}={show(key, summary.equal[key])}" for key in LISTED if key in summary.equal]
+    if named:
+        others = len(summary.equal) - len(named)
+        lines.append(f"equal: {' '.join(named)} ({others} more: --json)")
+    return lines
+
+
+def _fitting(chosen: list[Column], width: int) -> list[Column]:
+    """The first columns, as many as stand side by side in ``width`` characters."""
+    labels = [column for column in chosen if column.is_label]
+    used = min(WIDEST_LABELS, sum(_width(column) + GAP for column in labels))
+    fitting = labels
+    for column in chosen[len(labels) :]:
+        used += _width(column) + GAP
+        if used - GAP > width:
+            break
+        fitting = [*fitting, column]
+    return fitting
+
+
+def _width(column: Column) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, (column.header, *column.cells)))
+
+
+def _table(fitting: list[Column]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    # The box puts one blank between columns, the padding the other.
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
+    for column in fitting:
+        if column.is_label:
+            table.add_column(column.header, overflow="fold")
+        else:
+            table.add_column(column.header, justify="right", no_wrap=True)
+    for row in zip(*(column.cells for column in fitting), strict=True):
+        table.add_row(*row)
+    return table

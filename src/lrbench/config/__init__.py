@@ -1,0 +1,1 @@
+"""YAML and overrides to specifications. Only home of Hydra; no OmegaConf object leaves it."""

@@ -1,0 +1,206 @@
+"""One composed configuration: plain values, and where each of them comes from."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from lrbench.config.home import (
+    CUSTOM,
+    GROUPS,
+    check_user_folder,
+    options,
+    packaged_folder,
+    primary_file,
+    shown,
+)
+from lrbench.config.overrides import Override
+from lrbench.errors import ConfigError, Problem, nearest
+
+TARGETS = ("dataset", "model", "optimizer")
+"""Groups whose component may be the user's own, by import path."""
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A configuration before it is checked.
+
+    Parameters
+    ----------
+    values : dict
+        Plain, nested.
+    origins : dict
+        Where a dotted key, or everything below it, comes from.
+    typed : frozenset of str
+        Keys given as overrides or by the user's own ``config.yaml``.
+    yaml : str
+        The whole as YAML, for people.
+    """
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+    typed: frozenset[str] = field(default=frozenset())
+    yaml: str = ""
+
+
+class _UserFolder(SearchPathPlugin):  # type: ignore[misc]
+    """Puts the user's configuration folder before the packaged one.
+
+    Hydra's own ``hydra.searchpath`` only appends: a user's file of the same name would be ignored
+    without a word.
+    """
+
+    folder: Path | None = None
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if self.folder is not None:
+            search_path.prepend("lrbench-user", f"file://{self.folder.resolve()}")
+
+
+def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> Composed:
+    """The configuration that these overrides make.
+
+    Groups are composed by Hydra; single settings are then put in by their dotted keys, which must
+    exist. Where a group's ``_target_`` is given, its other keys are the user's own and may be new.
+
+    Raises
+    ------
+    ConfigError
+        An unknown group, option or key, all at once, each with the nearest valid name; or a file
+        that is no valid YAML.
+    """
+    if user_folder is not None:
+        check_user_folder(user_folder)
+    choices = {o.key: o for o in overrides if o.key in GROUPS}
+    settings = [o for o in overrides if o.key not in GROUPS]
+    own = {o.key.partition(".")[0] for o in settings if o.key.endswith("._target_")} & set(TARGETS)
+    problems = [*_wrong_choices(choices, own, user_folder)]
+    if problems:
+        raise ConfigError(problems)
+
+    config = _with_hydra(choices, own, user_folder)
+    primary = shown(primary_file(user_folder))
+    origins = dict.fromkeys(map(str, config), primary)
+    for group in GROUPS:
+        origins |= _group_origin(group, str(config[group].get("name", "")), choices, user_folder)
+
+    problems = []
+    for override in settings:
+        if problem := _unknown(override, config, own):
+            problems.append(problem)
+            continue
+        OmegaConf.update(config, override.key, override.value, force_add=True)
+        origins[override.key] = override.origin
+        if override.key.endswith("._target_"):
+            origins[override.key.partition(".")[0]] = override.origin
+    if problems:
+        raise ConfigError(problems)
+    values = _plain(config)
+    typed = {o.key for o in settings}
+    if not primary.startswith("conf/"):
+        typed |= set(_leaves(values, skip=GROUPS))
+    return Composed(values, origins, frozenset(typed), OmegaConf.to_yaml(config))
+
+
+def _wrong_choices(
+    choices: Mapping[str, Override], own: set[str], user_folder: Path | None
+) -> Iterator[Problem]:
+    for group, choice in choices.items():
+        there = options(group, user_folder)
+        if group in own:
+            relation = f"cannot be chosen together with {group}._target_"
+            yield Problem(relation, key=group, got=choice.value, origin=choice.origin)
+        elif choice.value not in there:
+            near = nearest(str(choice.value), there)
+            relation = f"must be one of: {', '.join(there)}"
+            remedy = f"{group}={near}" if near else None
+            yield Problem(relation, group, choice.value, choice.origin, remedy)
+
+
+def _with_hydra(
+    choices: Mapping[str, Override], own: set[str], user_folder: Path | None
+) -> DictConfig:
+    _UserFolder.folder = user_folder
+    # Hydra would tell the user's terminal about its own plugins otherwise.
+    logging.getLogger("hydra").setLevel(logging.ERROR)
+    Plugins.instance().register(_UserFolder)
+    GlobalHydra.instance().clear()
+    chosen = [f"{group}={choice.value}" for group, choice in choices.items()]
+    chosen += [f"{group}={CUSTOM}" for group in own]
+    try:
+        with initialize_config_dir(str(packaged_folder()), version_base="1.3"):
+            config = hydra_compose("config", overrides=chosen)
+    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
+        root: BaseException = error
+        while root.__cause__ is not None:
+            root = root.__cause__
+        where = str(user_folder) if user_folder else "conf"
+        reason = " ".join(str(root).split())
+        raise ConfigError(f"must hold valid Hydra YAML ({reason})", key=where) from None
+    OmegaConf.set_struct(config, False)
+    missing = [group for group in GROUPS if not isinstance(config.get(group), DictConfig)]
+    if missing:
+        relation = f"must choose an option for each of {', '.join(GROUPS)}"
+        raise ConfigError(relation, key=shown(primary_file(user_folder)), got=f"no {missing[0]}")
+    return config
+
+
+def _group_origin(
+    group: str, name: str, choices: Mapping[str, Override], user_folder: Path | None
+) -> dict[str, str]:
+    option = str(choices[group].value) if group in choices else name
+    path = options(group, user_folder).get(option)
+    return {group: shown(path)} if path else {}
+
+
+def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem | None:
+    *above, last = override.key.split(".")
+    node: Any = config
+    for part in above:
+        node = node.get(part) if isinstance(node, DictConfig) and part in node else None
+    group = override.key.partition(".")[0]
+    if isinstance(node, DictConfig) and (last in node or group in own):
+        return None
+    if last == "_target_":
+        relation = f"can only be given for {', '.join(TARGETS)}"
+        return Problem(relation, key=override.key, origin=override.origin)
+    known = list(_leaves(_plain(config), skip=())) + list(GROUPS)
+    near = nearest(override.key, known)
+    remedy = f"{near}=…" if near else "lrbench show"
+    return Problem("is not a setting", override.key, override.value, override.origin, remedy)
+
+
+def _plain(config: DictConfig) -> dict[str, Any]:
+    try:
+        plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        key = getattr(error, "full_key", None) or None
+        raise ConfigError(f"must resolve ({reason})", key=key) from None
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items()}
+
+
+def _leaves(values: Mapping[str, Any], skip: Sequence[str], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        name = f"{prefix}{key}"
+        if name in skip:
+            continue
+        if isinstance(value, Mapping):
+            yield from _leaves(value, (), f"{name}.")
+        else:
+            yield name

@@ -1,0 +1,154 @@
+"""What was typed after the command: Hydra's override grammar, checked before Hydra composes."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override as HydraOverride
+from hydra.core.override_parser.types import OverrideType
+from hydra.errors import HydraException
+
+from lrbench.errors import ConfigError, Problem
+
+
+@dataclass(frozen=True)
+class Override:
+    """One ``key=value``.
+
+    Parameters
+    ----------
+    key : str
+        A group (``schedule``) or a dotted setting (``optimizer.lr``).
+    value : object
+        Plain Python, as Hydra's grammar reads it.
+    text : str
+        As it was typed, or for one element of a sweep as it could have been.
+    """
+
+    key: str
+    value: Any
+    text: str
+
+    @property
+    def origin(self) -> str:
+        """How messages name it."""
+        return f"override {self.text}"
+
+
+def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, ...]]:
+    """The overrides of each arm: one arm without axes, else every combination, last axis fastest.
+
+    Raises
+    ------
+    ConfigError
+        Something does not parse, adds or deletes a setting, sweeps where a single run is asked
+        for, sweeps over nothing, or sets the same key twice.
+    """
+    problems: list[Problem] = []
+    axes: list[tuple[Override, ...]] = []
+    for text in texts:
+        try:
+            axes.append(_axis(text, sweep))
+        except ConfigError as error:
+            problems += error.problems
+    keys = [axis[0].key for axis in axes]
+    problems += [
+        Problem("must be set once", key=key, got=f"{keys.count(key)} times")
+        for key in dict.fromkeys(keys)
+        if keys.count(key) > 1
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return list(itertools.product(*axes))
+
+
+def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
+    parsed = _parse_one(text)
+    key = parsed.get_key_element().lstrip("+~")
+    _refuse_other_than_change(parsed, text, key)
+    if not parsed.is_sweep_override():
+        return (Override(key, _plain(parsed, text), text),)
+    values = _elements(parsed, text)
+    if not sweep:
+        raise ConfigError(
+            "must have one value in a run",
+            key=key,
+            got=text.partition("=")[2],
+            origin=f"override {text}",
+            remedy=f"lrbench sweep {text}",
+        )
+    elements = []
+    for value in values:
+        one = f"{key}={value}"
+        elements.append(Override(key, _plain(_parse_one(one), one), one))
+    doubles = [one.text for one in elements if [e.text for e in elements].count(one.text) > 1]
+    if doubles:
+        relation = "must not name a value twice in a sweep"
+        raise ConfigError(relation, key=key, got=text.partition("=")[2], origin=f"override {text}")
+    return tuple(elements)
+
+
+def _parse_one(text: str) -> HydraOverride:
+    form = "must have the form key=value"
+    if "=" not in text and not text.startswith("~"):
+        raise ConfigError(form, key=f"override '{text}'", remedy=f"{text or 'schedule'}=…")
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        reason = str(error).splitlines()[0]
+        quoted = text.partition("=")[0] + "='" + text.partition("=")[2] + "'"
+        raise ConfigError(
+            f"{form} in Hydra's grammar ({reason})", key=f"override '{text}'", remedy=f'"{quoted}"'
+        ) from None
+
+
+def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> None:
+    origin = f"override {text}"
+    if parsed.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
+        relation = "cannot be added: every setting exists already, and an unknown one has no effect"
+        raise ConfigError(relation, key=key, origin=origin, remedy=text.lstrip("+"))
+    if parsed.type is OverrideType.DEL:
+        relation = "cannot be deleted: a run needs every setting"
+        raise ConfigError(relation, key=key, origin=origin, remedy=f"{key}=… with another value")
+    if parsed.package is not None or "/" in key or key.split(".")[0] == "hydra":
+        relation = "must be a group or a setting of lrbench"
+        raise ConfigError(relation, key=key, origin=origin, remedy="lrbench show")
+
+
+def _elements(parsed: HydraOverride, text: str) -> list[str]:
+    try:
+        values = [str(value) for value in parsed.sweep_string_iterator()]
+    except HydraException as error:
+        reason = str(error).splitlines()[0]
+    else:
+        if values and "" not in values:
+            return values
+        reason = "it has none" if not values else "one is empty"
+    raise ConfigError(
+        f"must name the values of its axis one by one ({reason})",
+        key=parsed.get_key_element(),
+        got=text.partition("=")[2],
+        origin=f"override {text}",
+        remedy=f"{parsed.get_key_element()}=a,b,c",
+    )
+
+
+def _plain(parsed: HydraOverride, text: str) -> Any:
+    value = parsed.value()
+    if value == "" and not text.rstrip().endswith(("''", '""')):
+        relation = "must have a value"
+        raise ConfigError(relation, key=parsed.get_key_element(), origin=f"override {text}")
+    return _unquoted(value)
+
+
+def _unquoted(value: Any) -> Any:
+    """Hydra's quoted strings as plain ones, also inside lists and mappings."""
+    if isinstance(value, list):
+        return [_unquoted(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _unquoted(item) for key, item in value.items()}
+    return getattr(value, "text", value)

@@ -1,0 +1,26 @@
+"""The results folder, checked before anything is trained into it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from lrbench.errors import ConfigError
+
+
+def check_results(folder: Path) -> None:
+    """Refuse a results path that is a file or cannot be written; make nothing.
+
+    Raises
+    ------
+    ConfigError
+    """
+    existing = folder
+    while not existing.exists() and existing != existing.parent:
+        existing = existing.parent
+    if not existing.is_dir():
+        relation = "must be a folder" if existing == folder else f"must not lie below the file {existing}"
+        raise ConfigError(relation, key="--results", got=str(folder), remedy="--results results")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        relation = f"must be writable ({existing} is not)"
+        raise ConfigError(relation, key="--results", got=str(folder))

@@ -1,0 +1,299 @@
+"""One run: from a specification to a complete record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lrbench.config.compose import compose
+from lrbench.config.overrides import parse
+from lrbench.config.resolve import Resolved, resolve_run
+from lrbench.engine import loop
+from lrbench.engine.base import Lane, Outcome, Plan, Row, Start, Train
+from lrbench.engine.device import check_device, configure, profile
+from lrbench.engine.tables import restarts_of, table_digest, tabulate
+from lrbench.errors import ConfigError, RecordError
+from lrbench.record.environment import environment
+from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
+from lrbench.record.reader import Record, Status
+from lrbench.record.writer import RecordWriter
+from lrbench.schedules.catalog import build_schedule
+from lrbench.spec.imports import resolve_import
+from lrbench.spec.run import FORMAT_VERSION, RunSpec
+from lrbench.streams import PURPOSES, SCHEME, Streams
+from lrbench.tasks.base import Prepared
+from lrbench.tasks.data.catalog import prepare
+from lrbench.tasks.models.build import build_model
+from lrbench.workflows.results import check_results
+
+ENGINES: dict[str, Train] = {"loop": loop.train}
+
+_LR, _LOSS = STEP_COLUMNS.index("lr"), STEP_COLUMNS.index("train_loss")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: the last update known, of how many, and its figures."""
+
+    step: int
+    total: int
+    loss: float
+    lr: float
+    steps_per_s: float
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What became of a run.
+
+    Parameters
+    ----------
+    path : Path
+    status : Status
+    metrics : mapping
+        The last row of ``evals.csv`` by column.
+    diverged_at : int or None
+    was_there : bool
+        The record was complete before, and nothing was trained.
+    seconds : float
+        Of this call.
+    """
+
+    path: Path
+    status: Status
+    metrics: Mapping[str, Any]
+    diverged_at: int | None
+    was_there: bool
+    seconds: float
+    notes: Sequence[str] = field(default=())
+
+
+def resolve_overrides(
+    overrides: Sequence[str], *, config_dir: Path | None = None, note: str | None = None
+) -> Resolved:
+    """The one run that these overrides specify.
+
+    Raises
+    ------
+    ConfigError
+        Anything is wrong with them; nothing was written.
+    """
+    (arm,) = parse(overrides)
+    composed = compose(arm, config_dir)
+    if note is not None:
+        if "note" in composed.typed:
+            raise ConfigError("cannot be given together with note=…", key="--note", got=note)
+        composed.values["note"] = note
+    return resolve_run(composed)
+
+
+def run(
+    run: Resolved,
+    results: Path,
+    *,
+    force: bool = False,
+    reason: str = "run",
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> RunReport:
+    """Train one run into its record, or report the record that is complete already.
+
+    Parameters
+    ----------
+    run : Resolved
+    results : Path
+        The folder of all records; made if it is not there.
+    force : bool
+        Train again even if the record is complete.
+    reason : str
+        Why, for the record's note of this attempt.
+    on_progress : callable
+        Called about once a block of updates.
+
+    Raises
+    ------
+    ConfigError
+        The device is not there, or ``results`` cannot be used.
+    RecordError
+        Another process is writing the record, or what stands there is damaged.
+    """
+    started = time.monotonic()
+    check_results(results)
+    check_device(run.spec.compute)
+    with RecordWriter(results, run.spec) as writer:
+        found = writer.found()
+        if found.status is Status.CORRUPT and not force:
+            relation = f"is damaged ({found.reason})"
+            raise RecordError(relation, key=str(writer.path), remedy="--force trains it again")
+        if found.status.is_finished and not force:
+            return _report(found, True, started, run.notes)
+        outcome = _train(run, writer, reason, on_progress)
+        status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
+        result = writer.close(_result(outcome))
+    return _report(Record(writer.path, status, result=result), False, started, run.notes)
+
+
+def make_plan(spec: RunSpec, data: Prepared) -> Plan:
+    """What the engine needs to train ``spec``."""
+    schedule = build_schedule(spec.schedule.name, spec.schedule.params, spec.train.steps)
+    target = None
+    if spec.model.target is not None:
+        target = resolve_import(spec.model.target, key="model._target_")
+    model = spec.model
+    return Plan(
+        data=data,
+        build_model=lambda streams: build_model(
+            model.name, model.params, data.info, streams, target
+        ),
+        rates=tabulate([schedule], [spec.optimizer.lr], spec.train.steps),
+        batch_size=spec.train.batch_size,
+        eval_every=spec.train.eval_every,
+        layers_every=spec.diagnostics.layers_every,
+        compute=spec.compute,
+        lanes=(
+            Lane(
+                Streams(spec.seed, spec.streams.pinned()),
+                spec.optimizer,
+                restarts_of(schedule, spec.train.steps),
+            ),
+        ),
+    )
+
+
+def load_data(run: Resolved) -> Prepared:
+    """The data of a run, as its specification has them.
+
+    Raises
+    ------
+    RecordError
+        They are not the data the specification was made with.
+    """
+    spec = run.spec
+    streams = Streams(spec.seed, spec.streams.pinned())
+    builder = None
+    if spec.dataset.target is not None:
+        builder = resolve_import(spec.dataset.target, key="dataset._target_")
+    data = prepare(
+        spec.dataset.name, run.data_settings, split_root=streams.root_of("split"), builder=builder
+    )
+    if data.digest != spec.dataset.digest:
+        relation = f"must be the data the run was specified with ({spec.dataset.digest[:12]}…)"
+        raise RecordError(relation, key="dataset", got=f"{data.digest[:12]}…")
+    return data
+
+
+def _train(
+    run: Resolved,
+    writer: RecordWriter,
+    reason: str,
+    on_progress: Callable[[Progress], None],
+) -> Outcome:
+    spec = run.spec
+    switches = configure(spec.compute)
+    data = load_data(run)
+    plan = make_plan(spec, data)
+    facts = {
+        "format_version": FORMAT_VERSION,
+        "run_id": spec.run_id,
+        "spec_digest": spec.digest,
+        "profile": profile(spec.compute, switches),
+        "environment": environment(),
+        "data": {
+            **data.provenance,
+            "settings": dict(run.data_settings),
+            "digest": data.digest,
+            "split_digest": data.split_digest,
+            "samples": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
+            "notices": list(data.notices),
+        },
+        "seeds": {
+            "scheme": SCHEME,
+            "roots": {p: plan.lanes[0].streams.root_of(p) for p in PURPOSES},  # type: ignore[arg-type]
+        },
+        "schedule": {
+            "digest": table_digest(plan.rates[:, 0]),
+            "notes": list(run.notes),
+            "restarts": [restart.step for restart in plan.lanes[0].restarts],
+        },
+        "note": run.note,
+    }
+    sink = _RecordSink(writer, facts, run.config, reason, plan.total_steps, on_progress)
+    (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
+    return outcome
+
+
+class _RecordSink:
+    """An engine's rows, into the record."""
+
+    def __init__(
+        self,
+        writer: RecordWriter,
+        facts: dict[str, Any],
+        config: str,
+        reason: str,
+        total: int,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._writer = writer
+        self._facts = facts
+        self._config = config
+        self._reason = reason
+        self._total = total
+        self._on_progress = on_progress
+        self._last = time.monotonic()
+
+    def begin(self, start: Start) -> None:
+        manifest = {
+            **self._facts,
+            "model": {"parameters": start.parameters},
+            "init": {"digest": start.init_digest, "tensors": start.init_digests},
+        }
+        self._writer.begin(config=self._config, manifest=manifest, reason=self._reason)
+        self._last = time.monotonic()
+
+    def steps(self, rows: Sequence[Row]) -> None:
+        self._writer.write("steps.csv", rows)
+        now = time.monotonic()
+        rate = len(rows) / max(now - self._last, 1e-9)
+        self._last = now
+        step, lr, loss = rows[-1][0], rows[-1][_LR], rows[-1][_LOSS]
+        assert isinstance(step, int)
+        assert isinstance(lr, float)
+        assert isinstance(loss, float)
+        self._writer.tick(step, rate)
+        self._on_progress(Progress(step + 1, self._total, loss, lr, rate))
+
+    def layers(self, rows: Sequence[Row]) -> None:
+        self._writer.write("layers.csv", rows)
+
+    def evals(self, row: Row) -> None:
+        self._writer.write("evals.csv", [row])
+
+    def restarts(self, row: Row) -> None:
+        self._writer.write("restarts.csv", [row])
+
+
+def _result(outcome: Outcome) -> dict[str, Any]:
+    final = dict(zip(EVAL_COLUMNS, outcome.final, strict=True))
+    return {
+        "outcome": "complete" if outcome.diverged_at is None else "diverged",
+        "diverged_at": outcome.diverged_at,
+        # JSON has no NaN; the row with it stands in evals.csv.
+        "final": {name: value if value == value else None for name, value in final.items()},
+        "batch_chain": outcome.batch_chain,
+        "weights_digest": outcome.weights_digest,
+    }
+
+
+def _report(record: Record, was_there: bool, started: float, notes: Sequence[str]) -> RunReport:
+    return RunReport(
+        path=record.path,
+        status=record.status,
+        metrics=record.result["final"],
+        diverged_at=record.result["diverged_at"],
+        was_there=was_there,
+        seconds=time.monotonic() - started,
+        notes=notes,
+    )
