@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from lrbench.cli.console import talk
+from lrbench.cli.console import say, talk
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
+    from lrbench.launchers.local import Event
     from lrbench.workflows.run import Progress
+    from lrbench.workflows.sweep import Job
 
 
 def bars() -> Bars:
@@ -45,6 +48,36 @@ def run_progress(name: str, steps: int) -> Iterator[Callable[[Progress], None]]:
 
         def show(progress: Progress) -> None:
             display.update(task, completed=progress.step, figures=figures(progress))
+
+        yield show
+
+
+@contextmanager
+def sweep_progress(total: int, complete: int) -> Iterator[Callable[[Job, Event], None]]:
+    """A bar for the whole sweep and one a running job; a line a finished run where piped."""
+    with bars() as display:
+        whole = display.add_task("sweep", total=total, completed=complete, figures="")
+        running: dict[str, TaskID] = {}
+        ended = complete
+
+        def show(job: Job, event: Event) -> None:
+            nonlocal ended
+            run_id, steps = job.run.spec.run_id, job.run.spec.train.steps
+            if event.kind in ("started", "retried") and run_id not in running:
+                running[run_id] = display.add_task(_short(run_id), total=steps, figures="")
+            if event.kind == "retried":
+                say(f"again: {run_id} ({event.value})")
+                display.reset(running[run_id])
+            elif event.kind == "progress":
+                progress: Progress = event.value
+                display.update(running[run_id], completed=progress.step, figures=figures(progress))
+            elif event.kind in ("done", "failed"):
+                ended += 1
+                display.remove_task(running.pop(run_id))
+                display.update(whole, completed=ended, figures=f"{ended}/{total} runs")
+                if display.disable:
+                    outcome = "failed" if event.kind == "failed" else str(event.value.status)
+                    say(f"[{ended}/{total}] {run_id} {outcome}")
 
         yield show
 

@@ -131,7 +131,8 @@ def _read(path: Path) -> Record:
         running = is_locked(path / layout.LOCK)
         return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
     spec = read_json(path / layout.SPEC)
-    if path.name.rpartition("-")[2] != digest(spec)[:8]:
+    identity = digest(spec)
+    if path.name.rpartition("-")[2] != identity[:8]:
         raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
     if not (path / layout.RESULT).exists():
         if is_locked(path / layout.LOCK):
@@ -139,7 +140,7 @@ def _read(path: Path) -> Record:
         reason = _failure(path)
         return Record(path, Status.FAILED if reason else Status.INTERRUPTED, spec, reason=reason)
     result = read_json(path / layout.RESULT)
-    if result["spec_digest"] != digest(spec):
+    if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
     for name in layout.LOGS:
         stated, found = result["logs"][name]["bytes"], os.stat(path / name).st_size

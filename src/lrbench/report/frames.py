@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from lrbench.record.reader import Status
 from lrbench.report.runs import BEST, Goal, Row
@@ -14,10 +17,8 @@ from lrbench.report.settings import differing
 from lrbench.stats.aggregate import Estimate, describe
 from lrbench.stats.censored import TimeToTarget, time_to_target
 
-OUTCOMES = (
-    *(f"{when}_{metric}" for metric in BEST for when in ("final", "best")),
-    "steps_to_target",
-)
+STATISTICS = tuple(f"{when}_{metric}" for metric in BEST for when in ("final", "best"))
+OUTCOMES = (*STATISTICS, "steps_to_target")
 _FACTS = ("run", "status", "arm", "seed", "budget", *OUTCOMES)
 
 
@@ -36,8 +37,8 @@ class Arm:
     diverged, failed, unfinished : int
         Runs that are in no estimate. ``unfinished`` ones are running or were interrupted.
     estimates : dict
-        ``final_val_loss``, ``best_val_loss``, ``final_val_accuracy``, ``best_val_accuracy``. Final is
-        a run's last evaluation, best its best one, the evaluation before training included.
+        By :data:`STATISTICS`, such as ``final_val_loss``. Final is a run's last evaluation, best its
+        best one, that before training included.
     to_target : TimeToTarget or None
         Over finished runs, diverged ones censored; None if there is no target.
     """
@@ -77,8 +78,13 @@ def describe_arms(
     frame: pd.DataFrame, keys: Sequence[str], by: Sequence[str], level: float, goal: Goal | None
 ) -> list[Arm]:
     """One :class:`Arm` for each combination of the columns ``by``, named by its ``keys``."""
-    groups = frame.groupby(list(by), sort=False, dropna=False)
-    return [_describe(group, keys, level, goal) for _, group in groups]
+    # Arrays and positions: a frame for each of thousands of arms would take longer than the rest.
+    arrays = {name: frame[name].to_numpy() for name in (*_FACTS, *keys)}
+    groups = frame.groupby(list(by), sort=False, dropna=False).indices.values()
+    return [
+        _describe({name: array[group] for name, array in arrays.items()}, keys, level, goal)
+        for group in groups
+    ]
 
 
 def mixed_in(frame: pd.DataFrame, by: Sequence[str], apart: Sequence[str]) -> tuple[str, ...]:
@@ -88,25 +94,24 @@ def mixed_in(frame: pd.DataFrame, by: Sequence[str], apart: Sequence[str]) -> tu
     return tuple(key for key in rest if any(key in differing(group, rest) for group in groups))
 
 
-def _describe(runs: pd.DataFrame, keys: Sequence[str], level: float, goal: Goal | None) -> Arm:
-    counts = runs["status"].value_counts()
-    finished = runs[runs["status"].isin([Status.COMPLETE, Status.DIVERGED])]
-    estimates = {
-        name: describe(runs[name].dropna().to_numpy(), level)
-        for name in OUTCOMES
-        if name != "steps_to_target"
-    }
+def _describe(
+    runs: Mapping[str, NDArray[Any]], keys: Sequence[str], level: float, goal: Goal | None
+) -> Arm:
+    counts = Counter(runs["status"])
+    finished = [Status(status).is_finished for status in runs["status"]]
     to_target = None
     if goal:
-        times = [None if time != time else int(time) for time in finished["steps_to_target"]]
-        to_target = time_to_target(times, finished["budget"].tolist())
+        times = [None if time != time else int(time) for time in runs["steps_to_target"][finished]]
+        to_target = time_to_target(times, runs["budget"][finished].tolist())
     return Arm(
-        settings={key: runs[key].iloc[0] for key in keys},
-        seeds=tuple(sorted(finished["seed"])),
-        n=int(counts.get(Status.COMPLETE, 0)),
-        diverged=int(counts.get(Status.DIVERGED, 0)),
-        failed=int(counts.get(Status.FAILED, 0)),
-        unfinished=int(counts.get(Status.RUNNING, 0) + counts.get(Status.INTERRUPTED, 0)),
-        estimates=estimates,
+        settings={key: runs[key][0] for key in keys},
+        seeds=tuple(sorted(runs["seed"][finished])),
+        n=counts[Status.COMPLETE],
+        diverged=counts[Status.DIVERGED],
+        failed=counts[Status.FAILED],
+        unfinished=counts[Status.RUNNING] + counts[Status.INTERRUPTED],
+        estimates={
+            name: describe(runs[name][~np.isnan(runs[name])], level) for name in STATISTICS
+        },
         to_target=to_target,
     )

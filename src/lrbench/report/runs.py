@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.reader import Record, Status, find_foreign, find_records, read_record
 from lrbench.report.settings import flatten
-from lrbench.spec.canonical import canonical, digest
+from lrbench.spec.canonical import canonical, digest, parse
 from lrbench.spec.run import RunSpec, arm_of
 
 BEST = {"val_loss": min, "val_accuracy": max}
@@ -99,19 +100,25 @@ def _finished_first(folder: Path) -> Iterator[Record]:
 
 def _row(record: Record, goal: Goal | None) -> Row:
     spec = RunSpec.model_validate(record.spec)
+    arm = canonical(arm_of(record.spec))
     row: Row = {
         "run": record.run_id,
         "status": str(record.status),
-        "arm": canonical(arm_of(record.spec)),
+        "arm": arm,
         "seed": spec.seed,
         "budget": spec.train.steps,
-        **flatten(record.spec),
+        **_settings(arm),
     }
     if record.status is Status.COMPLETE:
         outcome = _outcome(record, goal)
         # Training went through, yet what it left cannot be evaluated: no number to average.
         row |= outcome if math.isfinite(outcome["final_val_loss"]) else {"status": Status.DIVERGED}
     return row
+
+
+@cache
+def _settings(arm: str) -> Row:
+    return flatten(parse(arm))
 
 
 def _outcome(record: Record, goal: Goal | None) -> Row:

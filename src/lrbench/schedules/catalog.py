@@ -51,7 +51,7 @@ class ScheduleEntry:
     @property
     def summary(self) -> str:
         """The first line of its documentation."""
-        return (inspect.getdoc(self.builder) or "").partition("\n")[0]
+        return (inspect.getdoc(self.builder) or "").partition("\n")[0].replace("``", "")
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -93,8 +93,7 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
     entry = SCHEDULES[name]
     parameters = entry.parameters
     warmup_steps = settings.get("warmup") or 0
-    require(warmup_steps >= 0, "warmup", "must not be negative", warmup_steps)
-    require(
+    require(  # a negative one is refused by the warmup itself
         warmup_steps < total_steps,
         "warmup",
         f"must be shorter than the run ({total_steps} steps)",

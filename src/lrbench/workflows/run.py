@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lrbench.config.compose import compose
-from lrbench.config.overrides import parse
+from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.engine import loop
 from lrbench.engine.base import Lane, Outcome, Plan, Row, Start, Train
 from lrbench.engine.device import check_device, configure, profile
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
-from lrbench.errors import ConfigError, RecordError
+from lrbench.errors import ConfigError, LrbenchError, RecordError, RunError
 from lrbench.record.environment import environment
 from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.record.reader import Record, Status
@@ -82,6 +83,13 @@ def resolve_overrides(
         Anything is wrong with them; nothing was written.
     """
     (arm,) = parse(overrides)
+    return resolve_arm(arm, config_dir=config_dir, note=note)
+
+
+def resolve_arm(
+    arm: Sequence[Override], *, config_dir: Path | None = None, note: str | None = None
+) -> Resolved:
+    """The first run of an arm, from its overrides already parsed."""
     composed = compose(arm, config_dir)
     if note is not None:
         if "note" in composed.typed:
@@ -129,7 +137,8 @@ def run(
             raise RecordError(relation, key=str(writer.path), remedy="--force trains it again")
         if found.status.is_finished and not force:
             return _report(found, True, started, run.notes)
-        outcome = _train(run, writer, reason, on_progress)
+        with _failures_named(writer.path):
+            outcome = _train(run, writer, reason, on_progress)
         status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
         result = writer.close(_result(outcome))
     return _report(Record(writer.path, status, result=result), False, started, run.notes)
@@ -182,6 +191,20 @@ def load_data(run: Resolved) -> Prepared:
         relation = f"must be the data the run was specified with ({spec.dataset.digest[:12]}…)"
         raise RecordError(relation, key="dataset", got=f"{data.digest[:12]}…")
     return data
+
+
+@contextmanager
+def _failures_named(path: Path) -> Iterator[None]:
+    """A full disk or a model that raises, as an error of this run."""
+    try:
+        yield
+    except LrbenchError:
+        raise
+    except OSError as error:
+        where = error.filename or path
+        raise RecordError(f"could not be written ({error.strerror})", key=str(where)) from error
+    except Exception as error:
+        raise RunError(f"failed: {type(error).__name__}: {error}", key=path.name) from error
 
 
 def _train(

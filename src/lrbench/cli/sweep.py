@@ -1,0 +1,151 @@
+"""``lrbench sweep``: many runs, durable, only what is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lrbench.cli.console import out, put, put_json, say
+from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+from lrbench.errors import ExitCode
+
+if TYPE_CHECKING:
+    from lrbench.workflows.sweep import SweepPlan, SweepReport
+
+
+def sweep(
+    overrides: Overrides = None,
+    seeds: Annotated[
+        str, typer.Option(help="How many seeds (5: 0 to 4), or which (3,7,11).", metavar="SEEDS")
+    ] = "5",
+    jobs: Annotated[
+        int | None,
+        typer.Option(help="Worker processes; one a core by default.", min=1, max=1024, metavar="N"),
+    ] = None,
+    results: Results = Path("results"),
+    config_dir: ConfigDir = None,
+    note: Note = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train every combination of a,b,c or range(...) over several seeds.
+
+    Run it again to do what is missing; add seeds or values, and only those are trained.
+    """
+    from lrbench.cli.progress import sweep_progress
+    from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
+
+    plan = plan_sweep(
+        overrides or [], parse_seeds(seeds), results, config_dir=config_dir, note=note
+    )
+    workers = jobs or default_workers()
+    if dry_run:
+        _show_plan(plan, workers, json)
+        return
+    say(_headline(plan))
+    with sweep_progress(len(plan.jobs), len(plan.jobs) - len(plan.missing)) as on_event:
+        try:
+            report = run_sweep(plan, workers=workers, on_event=on_event)
+        except KeyboardInterrupt:
+            done = len(plan.jobs) - len(plan.refreshed().missing)
+            say(f"{done} of {len(plan.jobs)} runs are complete; the same command continues")
+            raise
+    _show_report(report, plan, json)
+    if report.failures:
+        raise typer.Exit(int(ExitCode.RUN_FAILED))
+
+
+def _headline(plan: SweepPlan) -> str:
+    arms, seeds, there = len(plan.spec.arms), len(plan.spec.seeds), len(plan.jobs) - len(plan.missing)
+    already = f", {there} complete already" if there else ""
+    return f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(len(plan.jobs), 'run')}{already}"
+
+
+def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
+    from lrbench.workflows.sweep import estimate_seconds
+
+    seconds = estimate_seconds(plan, workers)
+    arms: list[dict[str, Any]] = []
+    for index, arm in enumerate(plan.spec.arms):
+        jobs = [job for job in plan.jobs if job.arm == index]
+        arms.append(
+            {
+                "arm": " ".join(arm.overrides) or "(defaults)",
+                "steps": arm.runs[0].train.steps,
+                "complete": sum(not job.is_missing for job in jobs),
+                "missing": sum(job.is_missing for job in jobs),
+            }
+        )
+    if as_json:
+        put_json(
+            {
+                "arms": arms,
+                "seeds": list(plan.spec.seeds),
+                "runs": len(plan.jobs),
+                "missing": len(plan.missing),
+                "workers": workers,
+                "estimated_seconds": round(seconds, 1),
+                "sweep": str(plan.path),
+            }
+        )
+        return
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("arm", overflow="fold")
+    for name in ("steps", "complete", "missing"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for arm in arms:
+        table.add_row(*map(str, arm.values()))
+    put(_headline(plan))
+    put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
+    out().print(table)
+    put(f"about {_duration(seconds)} with {_count(workers, 'worker')}, by a few updates timed just now")
+    put("nothing was written; without --dry-run the sweep's file will be")
+    put(str(plan.path))
+
+
+def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
+    if as_json:
+        put_json(
+            {
+                "sweep": str(report.path),
+                "runs": len(plan.jobs),
+                "trained": report.done,
+                "diverged": report.diverged,
+                "complete_before": report.skipped,
+                "failed": [{"run": run, "reason": reason} for run, reason in report.failures],
+            }
+        )
+        return
+    for run, reason in report.failures:
+        say(f"failed: {run}")
+        for line in reason.splitlines():
+            say(f"  {line}")
+    parts = [f"{_count(report.done, 'run')} trained"]
+    if report.diverged:
+        parts.append(f"{report.diverged} of them diverged")
+    if report.skipped:
+        parts.append(f"{report.skipped} complete before")
+    if report.failures:
+        parts.append(f"{len(report.failures)} failed; the same command tries them again")
+    put(", ".join(parts))
+    put(f"lrbench summarize {plan.results}")
+    put(str(report.path))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s" if seconds else "0 s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

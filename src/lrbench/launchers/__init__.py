@@ -1,0 +1,1 @@
+"""Where jobs run. Launchers know functions and messages, not training."""

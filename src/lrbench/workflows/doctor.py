@@ -1,0 +1,82 @@
+"""What this machine is, and which promises can be kept on it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import lrbench
+from lrbench.config.home import packaged_folder
+from lrbench.engine.device import configure
+from lrbench.errors import ConfigError
+from lrbench.record.environment import environment
+from lrbench.spec.run import ComputeSpec
+from lrbench.tasks.data.cache import cache_home
+from lrbench.workflows.results import check_results
+
+PACKAGES = (
+    "torch", "numpy", "hydra-core", "omegaconf", "typer", "pydantic", "pandas", "scipy", "scikit-learn"
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination; ``is_good`` is None for a plain fact."""
+
+    topic: str
+    name: str
+    value: Any
+    is_good: bool | None = None
+
+
+def examine(results: Path) -> list[Finding]:
+    """Versions, device, threads, determinism switches, disk and folders."""
+    found = [
+        Finding("versions", "lrbench", lrbench.__version__),
+        Finding("versions", "python", environment()["python"]),
+    ]
+    packages = environment()["packages"]
+    found += [Finding("versions", name, packages.get(name, "missing")) for name in PACKAGES]
+    found += _devices()
+    for name, switch in configure(ComputeSpec()).items():
+        found.append(Finding("determinism", name, switch.effective, switch.took_effect))
+    return found + _folders(results)
+
+
+def _devices() -> list[Finding]:
+    cpu = environment()["cpu"]
+    found = [
+        Finding("device", "cpu", cpu.get("model_name", cpu["machine"])),
+        Finding("device", "cpu capability", torch.backends.cpu.get_cpu_capability()),
+        Finding("device", "cores", cpu.get("usable_cores", os.cpu_count())),
+        Finding("device", "threads a run", ComputeSpec().threads),
+    ]
+    cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    for index in range(cards):
+        found.append(Finding("device", f"cuda:{index}", torch.cuda.get_device_name(index)))
+    if not cards:
+        found.append(Finding("device", "cuda", "none on this machine"))
+    return found
+
+
+def _folders(results: Path) -> list[Finding]:
+    existing = results if results.exists() else results.absolute().parent
+    while not existing.exists():
+        existing = existing.parent
+    free = shutil.disk_usage(existing).free / 2**30
+    try:
+        check_results(results)
+        writable, why = True, str(results)
+    except ConfigError as error:
+        writable, why = False, str(error.problems[0].relation)
+    return [
+        Finding("folders", "results", why, writable),
+        Finding("folders", "free disk", f"{free:.1f} GiB", free > 1.0),
+        Finding("folders", "data cache", str(cache_home())),
+        Finding("folders", "configuration", str(packaged_folder())),
+    ]

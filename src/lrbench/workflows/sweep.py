@@ -1,0 +1,273 @@
+"""Many runs: arms times seeds, durable, and only what is missing is trained."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lrbench.config.overrides import parse
+from lrbench.config.resolve import Resolved, with_seed
+from lrbench.errors import ConfigError, Problem
+from lrbench.launchers.local import Event, run_jobs
+from lrbench.record import layout
+from lrbench.record.files import claim_folder, create_file
+from lrbench.record.reader import Status, read_record
+from lrbench.spec.sweep import Arm, SweepSpec
+from lrbench.workflows.probe import seconds_of
+from lrbench.workflows.results import check_results
+from lrbench.workflows.run import Progress, RunReport, resolve_arm, run
+
+TASK = "lrbench.workflows.sweep:train_job"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of a sweep and what stands of it already.
+
+    Parameters
+    ----------
+    run : Resolved
+    arm : int
+        Index of its arm.
+    status : Status or None
+        Of its record; None if there is none.
+    """
+
+    run: Resolved
+    arm: int
+    status: Status | None
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether it has to be trained."""
+        return self.status is None or not self.status.is_finished
+
+
+@dataclass(frozen=True)
+class SweepPlan:
+    """A sweep before it runs.
+
+    Parameters
+    ----------
+    spec : SweepSpec
+    jobs : tuple of Job
+        Seed by seed, so that an interrupted sweep has whole comparisons.
+    results : Path
+    """
+
+    spec: SweepSpec
+    jobs: tuple[Job, ...]
+    results: Path
+
+    @property
+    def path(self) -> Path:
+        """The sweep's own file."""
+        return self.results / layout.SWEEPS / f"{self.spec.sweep_id}.json"
+
+    @property
+    def missing(self) -> list[Job]:
+        """The jobs that have to be trained."""
+        return [job for job in self.jobs if job.is_missing]
+
+    def refreshed(self) -> SweepPlan:
+        """The plan with every record looked at again."""
+        jobs = [
+            replace(job, status=_status(self.results / job.run.spec.run_id)) for job in self.jobs
+        ]
+        return replace(self, jobs=tuple(jobs))
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What became of a sweep.
+
+    Parameters
+    ----------
+    path : Path
+        The sweep's own file.
+    done, diverged, skipped : int
+        Runs trained now, how many of them diverged, and runs that were complete before.
+    failures : tuple of (run id, reason)
+    """
+
+    path: Path
+    done: int
+    diverged: int
+    skipped: int
+    failures: tuple[tuple[str, str], ...]
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``"5"`` is 0 … 4; ``"3,7,11"`` is these three, ``"7,"`` the one.
+
+    Raises
+    ------
+    ConfigError
+        No seeds, a seed twice, a negative one, or no whole number.
+    """
+    key, example = "--seeds", "--seeds 5, or --seeds 3,7,11"
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) > 1 and not parts[-1]:
+        parts.pop()
+    if any(not (part.isascii() and part.isdigit()) for part in parts):
+        relation = "must be a number of seeds or a list of whole numbers from 0"
+        raise ConfigError(relation, key=key, got=text, remedy=example)
+    numbers = tuple(int(part) for part in parts)
+    if "," not in text:
+        if not 1 <= numbers[0] <= 100_000:
+            relation = "must be at least 1 and at most 100000 seeds"
+            raise ConfigError(relation, key=key, got=numbers[0], remedy=example)
+        return tuple(range(numbers[0]))
+    doubled = [seed for seed, times in Counter(numbers).items() if times > 1]
+    if doubled:
+        relation = f"must not name a seed twice ({doubled[0]}): it would count as two runs"
+        raise ConfigError(relation, key=key, got=text, remedy=example)
+    if max(numbers) >= 2**63:
+        raise ConfigError("must be below 2**63", key=key, got=max(numbers))
+    return numbers
+
+
+def plan_sweep(
+    overrides: Sequence[str],
+    seeds: Sequence[int],
+    results: Path,
+    *,
+    config_dir: Path | None = None,
+    note: str | None = None,
+) -> SweepPlan:
+    """Every run of the sweep, checked; nothing is written.
+
+    Raises
+    ------
+    ConfigError
+        Anything is wrong with any arm.
+    """
+    check_results(results)
+    arms = parse(overrides, sweep=True)
+    if any(override.key == "seed" for override in arms[0]):
+        relation = "cannot be an override of a sweep: every arm gets the same seeds"
+        raise ConfigError(relation, key="seed", remedy="--seeds 3,7,11")
+    runs: list[list[Resolved]] = []
+    problems: list[Problem] = []
+    for arm in arms:
+        try:
+            first = resolve_arm(arm, config_dir=config_dir, note=note)
+        except ConfigError as error:
+            problems += [p for p in error.problems if p not in problems]
+            continue
+        runs.append([with_seed(first, seed) for seed in seeds])
+    if problems:
+        raise ConfigError(problems)
+    _refuse_equal_arms([[o.text for o in arm] for arm in arms], runs)
+    spec = SweepSpec(
+        arms=tuple(
+            Arm(overrides=tuple(o.text for o in arm), runs=tuple(run.spec for run in of_arm))
+            for arm, of_arm in zip(arms, runs, strict=True)
+        ),
+        seeds=tuple(seeds),
+    )
+    jobs = [
+        Job(runs[arm][index], arm, _status(results / runs[arm][index].spec.run_id))
+        for index in range(len(seeds))
+        for arm in range(len(arms))
+    ]
+    return SweepPlan(spec, tuple(jobs), results)
+
+
+def run_sweep(
+    plan: SweepPlan,
+    *,
+    workers: int,
+    on_event: Callable[[Job, Event], None] = lambda job, event: None,
+) -> SweepReport:
+    """Train what is missing; one failed run never stops the others.
+
+    Parameters
+    ----------
+    plan : SweepPlan
+    workers : int in [1, inf)
+        Worker processes.
+    on_event : callable
+        Hears of every start, progress and end.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Passed on after the workers have stopped; what is complete stays.
+    """
+    claim_folder(plan.path.parent)
+    if not plan.path.exists():
+        create_file(plan.path, plan.spec.text.encode())
+    missing = plan.missing
+    done = diverged = 0
+    failures: list[tuple[str, str]] = []
+    payloads = [(job.run, str(plan.results)) for job in missing]
+    for event in _closing(run_jobs(TASK, payloads, workers=workers)):
+        job = missing[event.job]
+        if event.kind == "failed":
+            failures.append((job.run.spec.run_id, event.value))
+        elif event.kind == "done":
+            done += 1
+            diverged += event.value.diverged_at is not None
+        on_event(job, event)
+    return SweepReport(plan.path, done, diverged, len(plan.jobs) - len(missing), tuple(failures))
+
+
+def train_job(payload: tuple[Resolved, str], report: Callable[[Progress], None]) -> RunReport:
+    """One job, in a worker."""
+    resolved, results = payload
+    return run(resolved, Path(results), reason="sweep", on_progress=report)
+
+
+def default_workers() -> int:
+    """One a core this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> float:
+    """Seconds the missing runs will take, from a few updates of each kind of run, measured now.
+
+    Nothing is written. Runs of one kind share model, data, optimizer and compute settings; the
+    schedule does not matter.
+    """
+    per_kind: dict[str, tuple[float, float]] = {}
+    total = 0.0
+    for job in plan.missing:
+        spec = job.run.spec
+        kind = spec.model_copy(
+            update={"seed": 0, "schedule": plan.jobs[0].run.spec.schedule}
+        ).text
+        if kind not in per_kind:
+            per_kind[kind] = seconds_of(job.run, probe_steps)
+        per_step, per_look = per_kind[kind]
+        looks = 2 + spec.train.steps // spec.train.eval_every
+        total += per_step * spec.train.steps + per_look * looks
+    return total / max(1, min(workers, len(plan.missing)))
+
+
+def _status(path: Path) -> Status | None:
+    return read_record(path).status if path.exists() else None
+
+
+def _closing(events: Iterator[Event]) -> Iterator[Event]:
+    """The events; the workers are stopped however the loop over them ends."""
+    try:
+        yield from events
+    finally:
+        events.close()  # type: ignore[attr-defined]
+
+
+def _refuse_equal_arms(texts: Sequence[Sequence[str]], runs: Sequence[Sequence[Resolved]]) -> None:
+    seen: dict[str, Sequence[str]] = {}
+    for text, of_arm in zip(texts, runs, strict=True):
+        first = of_arm[0].spec.digest
+        if first in seen:
+            relation = "must differ from the other arms: two come to the same run"
+            raise ConfigError(
+                relation, key="the sweep", got=f"{' '.join(seen[first])} and {' '.join(text)}"
+            )
+        seen[first] = text
