@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lrbench.cli import console
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from lrbench.report.tables import Column
     from lrbench.workflows.summarize import Summary
 
 GAP = 2
 """Blanks between two columns."""
 
-WIDEST_LABELS = 40
-"""Characters of all label columns together; longer labels are broken into lines."""
+WIDEST_LABEL = 24
+"""Characters of a label column; longer labels are broken into lines."""
 
 LISTED = (
     "dataset",
@@ -119,7 +120,8 @@ def _show(summary: Summary) -> None:
         left_out |= dict.fromkeys(column.header for column in chosen[len(fitting) :])
         out.print()
         out.print(f"{metric}, last evaluation of each run (best: its best evaluation)")
-        out.print(_table(fitting))
+        for line in _lines(fitting):
+            console.put(line)
     if left_out:
         console.say(f"no room at this width, see --format csv: {', '.join(left_out)}")
 
@@ -144,34 +146,36 @@ def _heading(summary: Summary) -> list[str]:
 
 def _fitting(chosen: list[Column], width: int) -> list[Column]:
     """The first columns, as many as stand side by side in ``width`` characters."""
-    labels = [column for column in chosen if column.is_label]
-    used = min(WIDEST_LABELS, sum(_width(column) + GAP for column in labels))
-    fitting = labels
-    for column in chosen[len(labels) :]:
+    fitting: list[Column] = []
+    used = -GAP
+    for column in chosen:
         used += _width(column) + GAP
-        if used - GAP > width:
+        if used > width and not column.is_label:
             break
-        fitting = [*fitting, column]
+        fitting.append(column)
     return fitting
 
 
+def _lines(fitting: list[Column]) -> Iterator[str]:
+    """Header, rule and rows. Rich's own table needs seconds for thousands of rows."""
+    widths = [_width(column) for column in fitting]
+    yield from _row([column.header for column in fitting], fitting, widths)
+    yield "-" * (sum(widths) + GAP * (len(widths) - 1))
+    for cells in zip(*(column.cells for column in fitting), strict=True):
+        yield from _row(cells, fitting, widths)
+
+
+def _row(cells: Sequence[str], fitting: list[Column], widths: list[int]) -> Iterator[str]:
+    """One row; a label that is too wide goes on in the next line, a number never is."""
+    parts = [
+        chop_cells(cell, width) if column.is_label else [" " * (width - len(cell)) + cell]
+        for cell, column, width in zip(cells, fitting, widths, strict=True)
+    ]
+    for line in zip_longest(*parts, fillvalue=""):
+        padded = [set_cell_size(part, width) for part, width in zip(line, widths, strict=True)]
+        yield (" " * GAP).join(padded).rstrip()
+
+
 def _width(column: Column) -> int:
-    from rich.cells import cell_len
-
-    return max(map(cell_len, (column.header, *column.cells)))
-
-
-def _table(fitting: list[Column]) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    # The box puts one blank between columns, the padding the other.
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, GAP - 1, 0, 0))
-    for column in fitting:
-        if column.is_label:
-            table.add_column(column.header, overflow="fold")
-        else:
-            table.add_column(column.header, justify="right", no_wrap=True)
-    for row in zip(*(column.cells for column in fitting), strict=True):
-        table.add_row(*row)
-    return table
+    widest = max(map(cell_len, (column.header, *column.cells)))
+    return min(widest, WIDEST_LABEL) if column.is_label else widest

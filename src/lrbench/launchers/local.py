@@ -66,8 +66,9 @@ class _Worker:
             self.pipe.send(payload)
 
     def stop(self) -> None:
+        """Ask it to end: an idle worker sees its pipe closed, a working one gets a signal."""
         self.pipe.close()
-        if self.process.is_alive():
+        if self.job is not None and self.process.is_alive():
             self.process.terminate()
 
     def join(self, timeout: float) -> None:
@@ -177,6 +178,8 @@ def _work(pipe: Connection, task: str) -> None:
                 pipe.send(("failed", f"{type(error).__name__}: {error}"))
             else:
                 pipe.send(("done", result))
+    # Late signals must not spoil the interpreter's own shutdown.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

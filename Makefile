@@ -1,0 +1,49 @@
+# `make demo` and `make test` work on a fresh machine with Python 3.11 or newer and nothing else.
+PY ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# A Linux machine without a GPU may save a few gigabytes by naming PyTorch's CPU wheel index here:
+# make demo TORCH_ARGS="--index-url <PyTorch's CPU index>"
+TORCH_ARGS ?=
+# Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
+PYTEST_ARGS ?= -n auto
+
+.PHONY: demo test test-slow check format bench clean help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+$(VENV)/.done: pyproject.toml constraints.txt
+	$(PY) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH_ARGS) -c constraints.txt torch
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	@touch $@
+
+demo: $(VENV)/.done ## train 4 schedules x 5 seeds on real data, and summarize them
+	$(BIN)/lrbench sweep schedule=constant,linear,cosine,sgdr train.epochs=15 --seeds 5 --results results/demo
+	$(BIN)/lrbench summarize results/demo
+
+test: $(VENV)/.done ## the tests, a few minutes
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"
+
+test-slow: $(VENV)/.done ## the tests that take longer
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m slow
+
+check: $(VENV)/.done ## what CI runs: format, lint, types, tests, documented commands
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) test
+	$(BIN)/python scripts/check_docs.py
+
+format: $(VENV)/.done ## put the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
+	$(BIN)/python scripts/bench_loop.py
+	$(BIN)/python scripts/bench_sweep.py
+	$(BIN)/python scripts/bench_summarize.py
+
+clean: ## remove the virtual environment and caches, never results
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
