@@ -1,7 +1,7 @@
 """How long ``lrbench summarize`` takes over many records: ``bench_summarize.py [RECORDS]``.
 
-Writes synthetic records (20 evaluations a run, 5 seeds an arm) to a temporary folder, then times the
-whole command in processes of its own, imports included.
+Writes synthetic records (20 evaluations a run, 5 seeds an arm) to a temporary folder, then times
+the whole command in processes of its own, imports included.
 """
 
 from __future__ import annotations

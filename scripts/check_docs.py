@@ -48,7 +48,9 @@ def broken_links(document: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print what fails; the exit code says whether anything did."""
-    failures = [f"{d.relative_to(ROOT)}: no {link}" for d in documents() for link in broken_links(d)]
+    failures = [
+        f"{d.relative_to(ROOT)}: no {link}" for d in documents() for link in broken_links(d)
+    ]
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     count = 0
     for document in documents():

@@ -8,6 +8,7 @@ numpy promises not to change; everything else is integer and IEEE arithmetic of 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -42,9 +43,9 @@ class Stream:
         """``size`` standard normal numbers (Box & Muller 1958)."""
         pairs = (size + 1) // 2
         uniform = self.uniform(2 * pairs)
-        radius = np.sqrt(-2.0 * np.log1p(-uniform[:pairs]))
-        angle = 2.0 * np.pi * uniform[pairs:]
-        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:size]
+        radius = np.sqrt(-2.0 * _log(1.0 - uniform[:pairs]))
+        cos, sin = _cos_sin_of_turns(uniform[pairs:])
+        return np.concatenate([radius * cos, radius * sin])[:size]
 
     def permutation(self, size: int) -> NDArray[np.int64]:
         """The numbers 0 … size-1 in random order."""
@@ -54,6 +55,40 @@ class Stream:
     def torch_seed(self) -> int:
         """A seed for a torch generator, which ignores all but the low 32 bits."""
         return self.key & 0xFFFFFFFF
+
+
+# numpy's own log and cos give other last bits with AVX-512 than without it, so that another machine
+# would train on other data. These use only operations that IEEE 754 rounds exactly.
+
+
+def _log(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Natural logarithm of numbers in (0, 1], to a few units in the last place."""
+    mantissa, exponent = np.frexp(x)
+    is_small = mantissa < math.sqrt(0.5)
+    mantissa = np.where(is_small, 2.0 * mantissa, mantissa)
+    s = (mantissa - 1.0) / (mantissa + 1.0)
+    series = _polynomial([1.0 / (2 * k + 1) for k in range(12)], s * s)
+    return (exponent - is_small) * 0.6931471805599453 + 2.0 * s * series
+
+
+def _cos_sin_of_turns(
+    turns: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cosine and sine of ``turns`` whole turns, each in [0, 1)."""
+    quarter = np.rint(4.0 * turns)
+    angle = (4.0 * turns - quarter) * (math.pi / 2)
+    square = -angle * angle
+    cos = _polynomial([1.0 / math.factorial(2 * k) for k in range(10)], square)
+    sin = angle * _polynomial([1.0 / math.factorial(2 * k + 1) for k in range(10)], square)
+    place = quarter.astype(np.int64) % 4
+    return np.choose(place, [cos, -sin, -cos, sin]), np.choose(place, [sin, cos, -sin, -cos])
+
+
+def _polynomial(coefficients: list[float], x: NDArray[np.float64]) -> NDArray[np.float64]:
+    whole = np.zeros_like(x)
+    for coefficient in reversed(coefficients):
+        whole = whole * x + coefficient
+    return whole
 
 
 def stream(root: int, purpose: Purpose, *counters: Counter) -> Stream:

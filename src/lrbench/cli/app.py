@@ -40,7 +40,7 @@ def _version(asked: bool) -> None:
 @app.callback()
 def common(
     debug: Annotated[bool, typer.Option(help="Show tracebacks of errors.")] = False,
-    version: Annotated[  # noqa: ARG001 - typer calls _version with it
+    version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,

@@ -12,7 +12,9 @@ def complete_override(incomplete: str) -> list[str]:
 
     group, has_value, _ = incomplete.partition("=")
     if has_value and group in GROUPS:
-        return [f"{group}={name}" for name in options(group) if f"{group}={name}".startswith(incomplete)]
+        return [
+            f"{group}={name}" for name in options(group) if f"{group}={name}".startswith(incomplete)
+        ]
     if has_value:
         return []
     return [name for name in _names() if name.startswith(incomplete)]

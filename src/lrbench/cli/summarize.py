@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 GAP = 2
 """Blanks between two columns."""
 
-WIDEST_LABEL = 24
-"""Characters of a label column; longer labels are broken into lines."""
+LABEL_ROOM = 40
+"""Characters of all label columns together; longer labels are broken into lines."""
 
 LISTED = (
     "dataset",
@@ -146,19 +146,26 @@ def _heading(summary: Summary) -> list[str]:
 
 def _fitting(chosen: list[Column], width: int) -> list[Column]:
     """The first columns, as many as stand side by side in ``width`` characters."""
-    fitting: list[Column] = []
-    used = -GAP
-    for column in chosen:
-        used += _width(column) + GAP
-        if used > width and not column.is_label:
-            break
-        fitting.append(column)
-    return fitting
+    ends = accumulate(column_width + GAP for column_width in _widths(chosen))
+    return [
+        column
+        for column, end in zip(chosen, ends, strict=True)
+        if column.is_label or end - GAP <= width
+    ]
+
+
+def _widths(chosen: list[Column]) -> list[int]:
+    room = LABEL_ROOM // max(1, sum(column.is_label for column in chosen))
+    natural = [max(map(cell_len, (column.header, *column.cells))) for column in chosen]
+    return [
+        min(width, room) if column.is_label else width
+        for width, column in zip(natural, chosen, strict=True)
+    ]
 
 
 def _lines(fitting: list[Column]) -> Iterator[str]:
     """Header, rule and rows. Rich's own table needs seconds for thousands of rows."""
-    widths = [_width(column) for column in fitting]
+    widths = _widths(fitting)
     yield from _row([column.header for column in fitting], fitting, widths)
     yield "-" * (sum(widths) + GAP * (len(widths) - 1))
     for cells in zip(*(column.cells for column in fitting), strict=True):
@@ -174,8 +181,3 @@ def _row(cells: Sequence[str], fitting: list[Column], widths: list[int]) -> Iter
     for line in zip_longest(*parts, fillvalue=""):
         padded = [set_cell_size(part, width) for part, width in zip(line, widths, strict=True)]
         yield (" " * GAP).join(padded).rstrip()
-
-
-def _width(column: Column) -> int:
-    widest = max(map(cell_len, (column.header, *column.cells)))
-    return min(widest, WIDEST_LABEL) if column.is_label else widest

@@ -60,9 +60,14 @@ def sweep(
 
 
 def _headline(plan: SweepPlan) -> str:
-    arms, seeds, there = len(plan.spec.arms), len(plan.spec.seeds), len(plan.jobs) - len(plan.missing)
+    arms, seeds, there = (
+        len(plan.spec.arms),
+        len(plan.spec.seeds),
+        len(plan.jobs) - len(plan.missing),
+    )
     already = f", {there} complete already" if there else ""
-    return f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(len(plan.jobs), 'run')}{already}"
+    product = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')}"
+    return f"{product} = {_count(len(plan.jobs), 'run')}{already}"
 
 
 def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
@@ -100,12 +105,13 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     table.add_column("arm", overflow="fold")
     for name in ("steps", "complete", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
-    for arm in arms:
-        table.add_row(*map(str, arm.values()))
+    for row in arms:
+        table.add_row(*map(str, row.values()))
     put(_headline(plan))
     put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
     out().print(table)
-    put(f"about {_duration(seconds)} with {_count(workers, 'worker')}, by a few updates timed just now")
+    crew = _count(workers, "worker")
+    put(f"about {_duration(seconds)} with {crew}, by a few updates timed just now")
     put("nothing was written; without --dry-run the sweep's file will be")
     put(str(plan.path))
 

@@ -57,7 +57,7 @@ class Composed:
     yaml: str = ""
 
 
-class _UserFolder(SearchPathPlugin):  # type: ignore[misc]
+class _UserFolder(SearchPathPlugin):
     """Puts the user's configuration folder before the packaged one.
 
     Hydra's own ``hydra.searchpath`` only appends: a user's file of the same name would be ignored

@@ -102,7 +102,9 @@ class _Parts:
     def __init__(self, composed: Composed) -> None:
         self.origins = composed.origins
         self.problems: list[Problem] = []
-        settings = {key: dict(v) if isinstance(v, dict) else v for key, v in composed.values.items()}
+        settings = {
+            key: dict(v) if isinstance(v, dict) else v for key, v in composed.values.items()
+        }
         for group in ("compute", "diagnostics"):
             if isinstance(settings.get(group), dict):
                 settings[group].pop("name", None)
@@ -116,9 +118,10 @@ class _Parts:
     def raise_if_any(self) -> None:
         """One error for all problems so far."""
         if self.problems:
-            known = {key: origin for key, origin in self.origins.items()}
             placed = [
-                p if p.origin or not p.key else Problem(p.relation, p.key, p.got, origin_of(p.key, known), p.remedy)
+                p
+                if p.origin or not p.key
+                else Problem(p.relation, p.key, p.got, origin_of(p.key, self.origins), p.remedy)
                 for p in self.problems
             ]
             raise ConfigError(placed)
@@ -181,7 +184,9 @@ class _Parts:
         known = models[group].model_fields if group in models else _Settings.model_fields
         near = nearest(leaf or group, known)
         prefix = f"{group}." if leaf else ""
-        return Problem(problem.relation, key, problem.got, remedy=f"{prefix}{near}" if near else None)
+        return Problem(
+            problem.relation, key, problem.got, remedy=f"{prefix}{near}" if near else None
+        )
 
 
 def resolve_run(composed: Composed) -> Resolved:
@@ -331,13 +336,15 @@ def _optimizer(parts: _Parts, raw: dict[str, Any]) -> OptimizerSpec:
 def _schedule(parts: _Parts, raw: dict[str, Any]) -> Component:
     name, target, params = _take(parts, "schedule", raw)
     if target is not None:
-        relation = f"can only be given for dataset, model, optimizer; schedules are: {', '.join(SCHEDULES)}"
+        relation = "can only be given for dataset, model, optimizer"
         parts.problems.append(Problem(relation, "schedule._target_", target))
     if _known(parts, "schedule", name, SCHEDULES):
         known = SCHEDULES[name].parameters
         for key, value in params.items():
             if key not in known:
-                parts.problems += ConfigError([unknown_key(key, known, value)]).under("schedule").problems
+                parts.problems += (
+                    ConfigError([unknown_key(key, known, value)]).under("schedule").problems
+                )
             elif problem := _wrong_type(known[key], value):
                 parts.problems += ConfigError([problem]).under("schedule").problems
     return _component(parts, "schedule", name=name, params=params)
@@ -346,10 +353,16 @@ def _schedule(parts: _Parts, raw: dict[str, Any]) -> Component:
 def _wrong_type(parameter: Parameter, value: Any) -> Problem | None:
     """Lengths are checked as lengths, the rest against the builder's annotation."""
     if parameter.is_duration:
-        wrong = [v for v in (value if isinstance(value, list) else [value]) if v is not None and not is_duration(v)]
+        wrong = [
+            v
+            for v in (value if isinstance(value, list) else [value])
+            if v is not None and not is_duration(v)
+        ]
         return Problem(FORMS, parameter.name, wrong[0]) if wrong else None
     try:
-        TypeAdapter(parameter.annotation, config={"allow_inf_nan": False}).validate_python(value, strict=True)
+        TypeAdapter(parameter.annotation, config={"allow_inf_nan": False}).validate_python(
+            value, strict=True
+        )
     except ValidationError as error:
         found = problems(error)[0]
         return Problem(found.relation, parameter.name, value)
@@ -370,7 +383,12 @@ def _lengths(parts: _Parts, settings: _Settings, size: int) -> tuple[TrainSpec, 
     if train.batch_size > size:
         relation = f"must not exceed the {size} training samples"
         parts.problems.append(
-            Problem(relation, "train.batch_size", train.batch_size, remedy=f"train.batch_size={min(size, 32)}")
+            Problem(
+                relation,
+                "train.batch_size",
+                train.batch_size,
+                remedy=f"train.batch_size={min(size, 32)}",
+            )
         )
         parts.raise_if_any()
     per_epoch = size // train.batch_size

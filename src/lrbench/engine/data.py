@@ -41,7 +41,9 @@ class _ByDigest:
 
 @lru_cache(maxsize=2)
 def _on_device(key: _ByDigest, device: torch.device, dtype: torch.dtype) -> DeviceData:
-    return DeviceData(*_tensors(key.data.train, device, dtype), *_tensors(key.data.val, device, dtype))
+    return DeviceData(
+        *_tensors(key.data.train, device, dtype), *_tensors(key.data.val, device, dtype)
+    )
 
 
 def _tensors(split: Split, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

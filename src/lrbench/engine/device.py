@@ -67,7 +67,7 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
     torch.use_deterministic_algorithms(wanted)
     # Filling every empty tensor with NaN finds reads of uninitialised memory in torch itself, and
     # costs time at each step; no kernel lrbench calls reads such memory.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = wanted
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.allow_tf32 = False

@@ -122,11 +122,15 @@ def check_own(target: Callable[..., Any], settings: Mapping[str, Any]) -> None:
     closure = inspect.signature(step).parameters.get("closure") if step else None
     if step is None or (closure and closure.default is inspect.Parameter.empty):
         relation = "must lead to an optimizer whose step() can be called without a closure"
-        raise ConfigError(relation, key="_target_", got=f"{target.__module__}:{target.__qualname__}")
+        raise ConfigError(
+            relation, key="_target_", got=f"{target.__module__}:{target.__qualname__}"
+        )
     known = inspect.signature(target).parameters
     if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values()):
         return
-    unknown = [unknown_key(name, known, value) for name, value in settings.items() if name not in known]
+    unknown = [
+        unknown_key(name, known, value) for name, value in settings.items() if name not in known
+    ]
     if unknown:
         raise ConfigError(unknown)
 

@@ -55,7 +55,7 @@ class BatchOrder:
         if epoch != self._epoch:
             self._open(epoch)
         start = place * self._batch_size
-        digest = hashlib.sha256(self._digests[start : start + self._batch_size]).digest()
+        digest = hashlib.sha256(self._digests[start : start + self._batch_size].data).digest()
         return self._batches[place], digest
 
     def seal(self, digests: Iterable[bytes]) -> None:

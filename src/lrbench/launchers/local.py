@@ -1,7 +1,7 @@
 """Worker processes on this machine: warm, replaced when they die, stopped cleanly.
 
-A worker imports the task once and then does one job after another. Workers are started by ``spawn``:
-a fork would carry the parent's threads and locks along.
+A worker imports the task once and then does one job after another. Workers are started by
+``spawn``: a fork would carry the parent's threads and locks along.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from lrbench.errors import LrbenchError
 
 STOP_GRACE_S = 10.0
 """How long a stopped worker may take to put its record in order before it is killed."""
+
+NO_JOB = -1
 
 Kind = Literal["started", "progress", "done", "failed", "retried"]
 
@@ -52,23 +54,21 @@ class _Worker:
     def __init__(self, task: str) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(
-            target=_work, args=(theirs, task), daemon=True
-        )
+        self.process: SpawnProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
         self.process.start()
         theirs.close()
-        self.job: int | None = None
+        self.job = NO_JOB
 
-    def give(self, job: int, payload: Any) -> None:
+    def give(self, job: int, payloads: Sequence[Any]) -> None:
         self.job = job
-        # A worker that is dead already is noticed by its sentinel.
+        # One that is dead already is noticed when its pipe is read.
         with suppress(BrokenPipeError):
-            self.pipe.send(payload)
+            self.pipe.send(payloads[job])
 
     def stop(self) -> None:
         """Ask it to end: an idle worker sees its pipe closed, a working one gets a signal."""
         self.pipe.close()
-        if self.job is not None and self.process.is_alive():
+        if self.job != NO_JOB and self.process.is_alive():
             self.process.terminate()
 
     def join(self, timeout: float) -> None:
@@ -99,33 +99,31 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
     """
     waiting = deque(range(len(payloads)))
     deaths = dict.fromkeys(waiting, 0)
-    crew = [_Worker(task) for _ in range(min(workers, len(payloads)))]
     unfinished = len(payloads)
+    crew: list[_Worker] = []
     try:
         while unfinished:
-            for worker in crew:
-                if worker.job is None and waiting:
-                    job = waiting.popleft()
-                    worker.give(job, payloads[job])
-                    yield Event("started", job)
-            for index, kind, value in _next_messages(crew):
-                job = crew[index].job
+            while waiting and (worker := _free_worker(crew, workers, task)):
+                worker.give(waiting.popleft(), payloads)
+                yield Event("started", worker.job)
+            for worker, kind, value in _next_messages(crew):
+                job = worker.job
+                if kind == "progress":
+                    yield Event("progress", job, value)
+                    continue
+                worker.job = NO_JOB
                 if kind == "died":
-                    crew[index].stop()
-                    crew[index] = _Worker(task)
-                    if job is None:
+                    worker.stop()
+                    crew.remove(worker)
+                    if job == NO_JOB:
                         continue
                     deaths[job] += 1
                     if deaths[job] == 1:
                         waiting.appendleft(job)
                         yield Event("retried", job, value)
                         continue
-                    kind, value = "failed", f"{value}, twice"
-                assert job is not None
-                if kind in ("done", "failed"):
-                    crew[index].job = None
-                    unfinished -= 1
-                yield Event(kind, job, value)
+                unfinished -= 1
+                yield Event("done" if kind == "done" else "failed", job, value)
     finally:
         for worker in crew:
             worker.stop()
@@ -133,20 +131,28 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
             worker.join(STOP_GRACE_S)
 
 
-def _next_messages(crew: Sequence[_Worker]) -> Iterator[tuple[int, Any, Any]]:
+def _free_worker(crew: list[_Worker], limit: int, task: str) -> _Worker | None:
+    """An idle worker, a new one if there may be more, or None."""
+    idle = next((worker for worker in crew if worker.job == NO_JOB), None)
+    if idle is None and len(crew) < limit:
+        idle = _Worker(task)
+        crew.append(idle)
+    return idle
+
+
+def _next_messages(crew: Sequence[_Worker]) -> Iterator[tuple[_Worker, str, Any]]:
     """Wait for workers' messages; a worker that ended without a word has died."""
-    pipes = {worker.pipe: index for index, worker in enumerate(crew)}
-    for pipe in wait(list(pipes)):
+    by_pipe = {worker.pipe: worker for worker in crew}
+    for pipe in wait(list(by_pipe)):
         assert isinstance(pipe, Connection)
-        index = pipes[pipe]
+        worker = by_pipe[pipe]
         try:
             kind, value = pipe.recv()
         except (EOFError, OSError):
-            process = crew[index].process
-            process.join(1.0)
-            yield index, "died", f"its worker died ({_cause(process.exitcode)})"
+            worker.process.join(1.0)
+            yield worker, "died", f"its worker died ({_cause(worker.process.exitcode)})"
         else:
-            yield index, kind, value
+            yield worker, kind, value
 
 
 def _cause(exit_code: int | None) -> str:

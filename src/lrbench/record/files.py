@@ -53,7 +53,7 @@ def replace_file(path: Path, data: bytes) -> None:
     finally:
         os.close(descriptor)
     hook("replace", path)
-    os.replace(temporary, path)
+    temporary.replace(path)
     sync_folder(path.parent)
 
 

@@ -26,7 +26,9 @@ LOG_LIMIT = 16 * 2**30
 
 def format_row(values: Iterable[Value]) -> str:
     """One line, with its newline."""
-    return ",".join(["" if v is None else v if isinstance(v, str) else repr(v) for v in values]) + "\n"
+    return (
+        ",".join(["" if v is None else v if isinstance(v, str) else repr(v) for v in values]) + "\n"
+    )
 
 
 class LogWriter:

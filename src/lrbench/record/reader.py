@@ -143,7 +143,7 @@ def _read(path: Path) -> Record:
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
     for name in layout.LOGS:
-        stated, found = result["logs"][name]["bytes"], os.stat(path / name).st_size
+        stated, found = result["logs"][name]["bytes"], (path / name).stat().st_size
         if stated != found:
             relation = f"must have the {stated} bytes its closing file states"
             raise RecordError(relation, key=str(path / name), got=found)

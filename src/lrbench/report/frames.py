@@ -37,8 +37,8 @@ class Arm:
     diverged, failed, unfinished : int
         Runs that are in no estimate. ``unfinished`` ones are running or were interrupted.
     estimates : dict
-        By :data:`STATISTICS`, such as ``final_val_loss``. Final is a run's last evaluation, best its
-        best one, that before training included.
+        By the names in :data:`STATISTICS`, such as ``final_val_loss``. Final is a run's last
+        evaluation, best its best one, that before training included.
     to_target : TimeToTarget or None
         Over finished runs, diverged ones censored; None if there is no target.
     """
@@ -110,8 +110,6 @@ def _describe(
         diverged=counts[Status.DIVERGED],
         failed=counts[Status.FAILED],
         unfinished=counts[Status.RUNNING] + counts[Status.INTERRUPTED],
-        estimates={
-            name: describe(runs[name][~np.isnan(runs[name])], level) for name in STATISTICS
-        },
+        estimates={name: describe(runs[name][~np.isnan(runs[name])], level) for name in STATISTICS},
         to_target=to_target,
     )

@@ -13,9 +13,9 @@ def warmup(after: Schedule, *, warmup_steps: int, form: WarmupForm = "first") ->
     """A straight ramp of ``warmup_steps`` updates up to the first value of ``after``.
 
     With ``r`` the ramp, ``f(t) = r(t) * after(0)`` for ``t < warmup_steps`` and
-    ``f(t) = after(t - warmup_steps)`` from then on. The ramp is ``(t + 1) / W`` for ``"first"`` (the
-    peak is the ramp's last step), ``t / W`` for ``"zero"`` (the first update is made with rate 0)
-    and ``(t + 1) / (W + 1)`` for ``"open"`` (the peak is reached once, after the ramp).
+    ``f(t) = after(t - warmup_steps)`` from then on. The ramp is ``(t + 1) / W`` for ``"first"``
+    (the peak is the ramp's last step), ``t / W`` for ``"zero"`` (the first update is made with
+    rate 0) and ``(t + 1) / (W + 1)`` for ``"open"`` (the peak is reached once, after the ramp).
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 from lrbench.schedules.base import (
     Endpoint,
@@ -239,7 +240,7 @@ def multistep(*, milestones: tuple[Steps, ...], gamma: float = 0.1) -> Schedule:
     drops = tuple(milestones)
     require(len(drops) > 0, "milestones", "must name at least one step", list(drops))
     require(drops[0] >= 1, "milestones", "must begin at step 1 or later", list(drops))
-    increasing = all(a < b for a, b in zip(drops, drops[1:], strict=False))
+    increasing = all(a < b for a, b in pairwise(drops))
     require(increasing, "milestones", "must increase strictly", list(drops))
     require_decay("gamma", gamma)
     return Schedule(lambda step: gamma ** piecewise(drops, step))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from lrbench.spec.canonical import canonical, digest
 
-FORMAT_VERSION = 1
+FORMAT_VERSION: Final = 1
 """Of the specification and the record. Records of older formats stay readable."""
 
 Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]

@@ -45,6 +45,4 @@ class SweepSpec(Frozen):
     @property
     def runs(self) -> tuple[RunSpec, ...]:
         """Every run, seed by seed, so that an interrupted sweep has whole comparisons."""
-        return tuple(
-            arm.runs[index] for index in range(len(self.seeds)) for arm in self.arms
-        )
+        return tuple(arm.runs[index] for index in range(len(self.seeds)) for arm in self.arms)

@@ -42,7 +42,12 @@ def _models() -> list[dict[str, Any]]:
     from lrbench.tasks.models.catalog import MODELS
 
     return [
-        {"name": e.name, "summary": e.summary, "source": e.source, "settings": [*settings_of(e.builder)]}
+        {
+            "name": e.name,
+            "summary": e.summary,
+            "source": e.source,
+            "settings": [*settings_of(e.builder)],
+        }
         for e in MODELS.values()
     ]
 

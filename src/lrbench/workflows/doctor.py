@@ -20,8 +20,17 @@ from lrbench.tasks.data.cache import cache_home
 from lrbench.workflows.results import check_results
 
 PACKAGES = (
-    "torch", "numpy", "hydra-core", "omegaconf", "typer", "pydantic", "pandas", "scipy", "scikit-learn"
-)  # fmt: skip
+    "torch",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "hydra-core",
+    "omegaconf",
+    "pydantic",
+    "typer",
+    "rich",
+)
 
 
 @dataclass(frozen=True)
@@ -57,8 +66,10 @@ def _devices() -> list[Finding]:
         Finding("device", "threads a run", ComputeSpec().threads),
     ]
     cards = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    for index in range(cards):
-        found.append(Finding("device", f"cuda:{index}", torch.cuda.get_device_name(index)))
+    found += [
+        Finding("device", f"cuda:{index}", torch.cuda.get_device_name(index))
+        for index in range(cards)
+    ]
     if not cards:
         found.append(Finding("device", "cuda", "none on this machine"))
     return found

@@ -19,7 +19,9 @@ def check_results(folder: Path) -> None:
     while not existing.exists() and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
-        relation = "must be a folder" if existing == folder else f"must not lie below the file {existing}"
+        relation = (
+            "must be a folder" if existing == folder else f"must not lie below the file {existing}"
+        )
         raise ConfigError(relation, key="--results", got=str(folder), remedy="--results results")
     if not os.access(existing, os.W_OK | os.X_OK):
         relation = f"must be writable ({existing} is not)"

@@ -50,9 +50,7 @@ def show(overrides: Sequence[str], *, config_dir: Path | None = None) -> Shown:
     (arm,) = parse(overrides)
     composed = compose(arm, config_dir)
     resolved = resolve_run(composed)
-    origins = {
-        key: origin_of(key, composed.origins) or "" for key in _leaves(composed.values)
-    }
+    origins = {key: origin_of(key, composed.origins) or "" for key in _leaves(composed.values)}
     return Shown(
         values=composed.values,
         origins=origins,

@@ -146,8 +146,10 @@ def _check(folder: Path, metric: str, target: float | None, level: float) -> Non
 
 def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:
     """The metrics any run has, ``first`` in front; a regression has no accuracy."""
+    # Before any run is finished there is nothing to tell a regression by.
     finals = [name for name in BEST if any(row.get(f"final_{name}") is not None for row in rows)]
-    if finals and first not in finals:
+    finals = finals or [first]
+    if first not in finals:
         relation = f"must be a metric of these runs ({', '.join(finals)})"
         raise ConfigError(relation, key="--metric", got=first)
     return tuple(sorted(finals, key=lambda name: name != first))

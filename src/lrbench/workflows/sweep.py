@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -238,9 +237,7 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
     total = 0.0
     for job in plan.missing:
         spec = job.run.spec
-        kind = spec.model_copy(
-            update={"seed": 0, "schedule": plan.jobs[0].run.spec.schedule}
-        ).text
+        kind = spec.model_copy(update={"seed": 0, "schedule": plan.jobs[0].run.spec.schedule}).text
         if kind not in per_kind:
             per_kind[kind] = seconds_of(job.run, probe_steps)
         per_step, per_look = per_kind[kind]
