@@ -96,7 +96,7 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
             with autocast():
                 outputs = model(data.inputs.index_select(0, indices))
                 loss = mean_loss(kind, outputs, data.targets.index_select(0, indices))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
 
             diagnostics.before_update()
             lr, momentum = optimizer.update(rates[step])

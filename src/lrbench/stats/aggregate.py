@@ -71,6 +71,7 @@ def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
     with np.errstate(over="ignore", invalid="ignore"):
         # Measured from the first value, so that equal values have a variance of exactly zero.
         mean = float(sample[0] + np.mean(sample - sample[0]))
+        median = float(np.median(sample))
         if n > 1:
             variance = float(np.sum((sample - mean) ** 2) / (n - 1))
             sd = variance**0.5
@@ -83,7 +84,7 @@ def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
         sd=sd,
         low=low,
         high=high,
-        median=float(np.median(sample)),
+        median=median,
         minimum=float(sample[0]),
         maximum=float(sample[-1]),
     )

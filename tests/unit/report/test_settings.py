@@ -44,7 +44,9 @@ def test_a_setting_only_one_schedule_has_tells_no_arms_apart():
 
 
 def test_a_setting_two_arms_of_one_schedule_have_tells_them_apart():
-    differ, same = apart(spec("constant"), spec("sgdr", first_cycle=20), spec("sgdr", first_cycle=9))
+    differ, same = apart(
+        spec("constant"), spec("sgdr", first_cycle=20), spec("sgdr", first_cycle=9)
+    )
     assert differ == ("schedule", "schedule.first_cycle")
     assert same["optimizer"] == "sgd"
     assert "schedule" not in same

@@ -22,7 +22,8 @@ def test_three_values_are_described_as_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("freedom", "level", "quantile"), [(1, 0.95, 12.706205), (4, 0.95, 2.776445), (9, 0.9, 1.833113)]
+    ("freedom", "level", "quantile"),
+    [(1, 0.95, 12.706205), (4, 0.95, 2.776445), (9, 0.9, 1.833113)],
 )
 def test_t_quantiles_are_those_of_the_tables(freedom, level, quantile):
     assert t_quantile(freedom, level) == pytest.approx(quantile, rel=1e-6)
