@@ -40,7 +40,7 @@ def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
-    """The ``keys`` that tell arms apart, with no key that only repeats what another says.
+    """The ``keys`` that tell arms apart, components first, none that only repeats another.
 
     A setting of a component (``schedule.first_cycle``) counts if it differs between arms with the
     same component; between other components it has nothing to be compared with. A digest of data
@@ -51,7 +51,8 @@ def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
     arms : DataFrame with a row an arm and a column a key
     keys : the columns to look at
     """
-    return tuple(key for key in keys if _tells_apart(arms, key, keys))
+    apart = [key for key in keys if _tells_apart(arms, key, keys)]
+    return tuple(sorted(apart, key=lambda key: "." in key))
 
 
 def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
