@@ -47,7 +47,8 @@ class Problem:
     origin : str, optional
         The file or override the value came from.
     remedy : str, optional
-        Something to type that works.
+        Something to type that works; one that begins with a dot (``.width=64``) is relative to the
+        group the key belongs to.
     """
 
     relation: str
@@ -63,7 +64,7 @@ class Problem:
         if self.origin:
             lines.append(f"  from  {_clean(self.origin)}")
         if self.remedy:
-            lines.append(f"  try   {_clean(self.remedy)}")
+            lines.append(f"  try   {_clean(self.remedy.removeprefix('.'))}")
         return "\n".join(lines)
 
 
@@ -124,7 +125,11 @@ class RunError(LrbenchError):
 
 def _place(problem: Problem, prefix: str, origins: dict[str, str]) -> Problem:
     key = f"{prefix}.{problem.key}" if problem.key else prefix
-    return replace(problem, key=key, origin=problem.origin or origin_of(key, origins))
+    remedy = problem.remedy
+    if remedy and remedy.startswith("."):
+        remedy = prefix + remedy
+    origin = problem.origin or origin_of(key, origins)
+    return replace(problem, key=key, remedy=remedy, origin=origin)
 
 
 def origin_of(key: str, origins: dict[str, str]) -> str | None:

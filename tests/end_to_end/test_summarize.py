@@ -43,7 +43,7 @@ def test_the_table_fits_the_terminal_and_shortens_no_number(results, width):
     assert max(map(cell_len, answer.stdout.splitlines())) <= width
     assert "…" not in answer.stdout
     assert "..." not in answer.stdout
-    assert "[0.27" not in answer.stderr
+    assert {"reached", "4/5", "steps", ">100"} <= set(answer.stdout.split())
 
 
 def test_the_table_at_80_columns_reads_as_designed(results):
@@ -51,14 +51,14 @@ def test_the_table_at_80_columns_reads_as_designed(results):
     start = next(i for i, line in enumerate(lines) if line.startswith("val_loss"))
     assert [line.rstrip() for line in lines[start : start + 7]] == [
         "val_loss, last evaluation of each run (best: its best evaluation)",
-        "lr    schedule  n    mean     95 % interval       sd  best mean  median     min",
-        "-------------------------------------------------------------------------------",
-        "0.03  sgdr      5  0.2656  [0.2426, 0.2887]   0.0186     0.2656  0.2598  0.2443",
-        "0.1   sgdr      5  0.2796  [0.2181, 0.3412]   0.0496     0.2796  0.2598  0.2443",
-        "0.03  constant  5  0.3656  [0.3467, 0.3846]   0.0153     0.3656  0.3667  0.3443",
-        "0.1   constant  5  0.3796  [0.3234, 0.4358]   0.0453     0.3796  0.3667  0.3443",
+        "schedule  lr    n   mean   95 % interval      sd  best mean  median    min",
+        "--------------------------------------------------------------------------",
+        "sgdr      0.03  5  0.266  [0.239, 0.292]  0.0215      0.266   0.260  0.244",
+        "sgdr      0.1   5  0.280  [0.215, 0.344]  0.0518      0.280   0.260  0.244",
+        "constant  0.03  5  0.366  [0.347, 0.385]  0.0153      0.366   0.367  0.344",
+        "constant  0.1   5  0.380  [0.325, 0.434]  0.0440      0.380   0.367  0.344",
     ]
-    assert "differing: optimizer.lr schedule" in lines
+    assert "differing: schedule optimizer.lr" in lines
     assert any(line.startswith("val_accuracy") for line in lines)
 
 
@@ -87,7 +87,7 @@ def test_json_is_one_object_with_every_number(results, flag):
     arm = next(arm for arm in answer["arms"] if arm["settings"]["schedule"] == "sgdr")
     assert arm["final_val_loss"]["n"] == arm["steps_to_target"]["n"] == 5
     assert arm["final_val_loss"]["low"] < arm["final_val_loss"]["mean"]
-    assert answer["differing"] == ["optimizer.lr", "schedule"]
+    assert answer["differing"] == ["schedule", "optimizer.lr"]
     assert answer["equal"]["train.steps"] == 100
 
 
@@ -101,7 +101,7 @@ def test_csv_has_only_the_rows_on_standard_output(results):
 def test_markdown_and_latex_have_a_table_a_metric(results):
     markdown = typed(results.path, "--format", "md").stdout
     assert markdown.count("| ---: |") > 0
-    assert markdown.count("| lr | schedule | n |") == 2
+    assert markdown.count("| schedule | lr | n |") == 2
     latex = typed(results.path, "--format", "latex").stdout
     assert latex.count(r"\begin{tabular}{llr") == latex.count(r"\end{tabular}") == 2
     assert r"95 \% interval" in latex

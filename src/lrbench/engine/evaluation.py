@@ -25,7 +25,8 @@ def evaluate(
     right = torch.zeros((), dtype=torch.int64, device=inputs.device)
     with torch.no_grad():
         for x, y in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
-            outputs = model(x)
+            # A copy: the data are shared with other runs, and a model may work on its input in place.
+            outputs = model(x.clone())
             total += per_sample_loss(kind, outputs, y).sum(dtype=torch.float64)
             if kind == "classification":
                 right += correct(outputs, y).sum()

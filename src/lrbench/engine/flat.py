@@ -93,9 +93,11 @@ class FlatModel:
             yield row[place : place + parameter.numel()].view(parameter.shape)
 
     def is_intact(self) -> bool:
-        """Whether every parameter still lives here; an optimizer may have put others in place."""
-        weights = self.views(self.weight)
+        """Whether all weights and gradients still live here; an optimizer may have replaced them."""
+        weights, grads = self.views(self.weight), self.views(self.grad)
         return all(
             parameter.data_ptr() == weight.data_ptr()
-            for parameter, weight in zip(self.parameters, weights, strict=True)
+            and parameter.grad is not None
+            and parameter.grad.data_ptr() == grad.data_ptr()
+            for parameter, weight, grad in zip(self.parameters, weights, grads, strict=True)
         )

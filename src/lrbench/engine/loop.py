@@ -63,6 +63,8 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
 
     def deliver(steps: range) -> int | None:
         """Deliver the block's rows, up to the first non-finite loss, whose step is returned."""
+        if not flat.is_intact():
+            raise RunError("must change weights and gradients in place", key="optimizer")
         rows, layer_rows = diagnostics.fetch(steps, heads, digests, optimizer.moments)
         diverged = next((s for s, row in zip(steps, rows, strict=True) if _is_lost(row)), None)
         if diverged is not None:
@@ -70,6 +72,9 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
             layer_rows = [row for row in layer_rows if int(row[0] or 0) <= diverged]
         sink.steps(rows)
         sink.layers(layer_rows)
+        for step in steps[: len(rows)]:
+            if step in restarts:
+                sink.restarts(_restart_row(restarts[step], rates, order.steps_per_epoch))
         order.seal(digests[: len(rows)])
         heads.clear()
         digests.clear()
@@ -82,12 +87,13 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
     heads: list[Row] = []
     digests: list[bytes] = []
     model.train()
-    last = look(0)
-    if _is_lost_eval(last):
-        return ended(0)
-
     block_start = 0
     with _stream_of_dropout(lane, model) as reseed:
+        reseed(0)
+        last = look(0)
+        if _is_lost_eval(last):
+            return ended(0)
+
         for step in range(total):
             indices, digest = order.batch(step)
             reseed(step)
@@ -105,10 +111,6 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
 
             heads.append((step, step / order.steps_per_epoch, lr, momentum))
             digests.append(digest)
-            if step in restarts:
-                sink.restarts(_restart_row(restarts[step], rates, order.steps_per_epoch))
-            if step == 0 and not flat.is_intact():
-                raise RunError("must update weights in place", key="optimizer")
 
             done = step + 1
             is_look = done % plan.eval_every == 0 or done == total
@@ -168,11 +170,12 @@ def _autocast(plan: Plan, device: torch.device) -> Callable[[], AbstractContextM
 
 @contextmanager
 def _stream_of_dropout(lane: Lane, model: nn.Module) -> Iterator[Callable[[int], object]]:
-    """How to make step t draw from the dropout stream; a no-op for models that draw nothing.
+    """How to make step t draw from the dropout stream; a no-op where nothing is drawn.
 
     Dropout knows only torch's global generators. They are borrowed and put back as they were.
     """
-    if not draws_randomness(model):
+    # Lrbench's own optimizers draw nothing; of a user's it cannot be known.
+    if lane.optimizer.target is None and not draws_randomness(model):
         yield lambda step: None
         return
     with torch.random.fork_rng():

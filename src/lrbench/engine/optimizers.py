@@ -17,6 +17,8 @@ from lrbench.spec.parameters import unknown_key
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
+# Below it, float32 has 0, and a weight without gradient would become 0/0.
+Epsilon = Annotated[float, Field(ge=1e-30)]
 Builder = Callable[..., torch.optim.Optimizer]
 
 
@@ -54,7 +56,7 @@ def adam(
     *,
     beta1: Fraction = 0.9,
     beta2: Fraction = 0.999,
-    eps: NotNegative = 1e-8,
+    eps: Epsilon = 1e-8,
     weight_decay: NotNegative = 0.0,
 ) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv:1412.6980); weight decay is added to the gradient."""
@@ -74,7 +76,7 @@ def adamw(
     *,
     beta1: Fraction = 0.9,
     beta2: Fraction = 0.999,
-    eps: NotNegative = 1e-8,
+    eps: Epsilon = 1e-8,
     weight_decay: NotNegative = 0.01,
 ) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101).
@@ -176,7 +178,7 @@ class BoundOptimizer:
         self._groups = self.optimizer.param_groups
         self._is_first = True
         self.moments: set[str] = set()
-        self._copies: list[tuple[list[Tensor], list[Tensor]]] = []
+        self._copies: list[tuple[list[Tensor], str]] = []
 
     def update(self, rate: float) -> tuple[float, float | None]:
         """Make one update with learning rate ``rate``.
@@ -196,7 +198,9 @@ class BoundOptimizer:
         if self._is_first:
             self._is_first = False
             self._find_moments()
-        for views, buffers in self._copies:
+        for views, name in self._copies:
+            # Asked for every time: an optimizer may keep a new tensor at each update.
+            buffers = [self.optimizer.state[tensor][name] for tensor in self._tensors]
             torch._foreach_copy_(views, buffers)
         return float(lr), None if momentum is None else float(momentum)
 
@@ -213,11 +217,10 @@ class BoundOptimizer:
                 continue
             self.moments.add(row)
             target: Tensor = getattr(self._flat, row)
-            buffers = [entry[name] for entry in entries]
             if self._own:
-                self._copies.append((list(self._flat.views(target)), buffers))
+                self._copies.append((list(self._flat.views(target)), name))
             else:
-                target.copy_(buffers[0])
+                target.copy_(entries[0][name])
                 entries[0][name] = target
 
     def _all_have(self, entries: list[Any], name: str) -> bool:

@@ -40,7 +40,7 @@ def format_for(estimates: Sequence[Estimate]) -> Format:
 
 def significant(value: float | None) -> str:
     """Three significant digits: a spread is known no better."""
-    return ABSENT if value is None else f"{value:.3g}"
+    return ABSENT if value is None else f"{value:#.3g}".rstrip(".")
 
 
 def _magnitude(value: float) -> int:

@@ -31,7 +31,9 @@ class Column:
 def columns(arms: Sequence[Arm], metric: str, level: float, *, has_target: bool) -> list[Column]:
     """The columns for one metric, the more important ones first.
 
-    Counts of diverged, failed and unfinished runs have a column where any is not zero.
+    Counts of diverged, failed and unfinished runs have a column where any is not zero. With a
+    target there are the number of runs that reached it and the median of their steps, ``>100``
+    where that is past a budget of 100.
     """
     final = [arm.estimates[f"final_{metric}"] for arm in arms]
     best = [arm.estimates[f"best_{metric}"] for arm in arms]
@@ -43,14 +45,14 @@ def columns(arms: Sequence[Arm], metric: str, level: float, *, has_target: bool)
     chosen += [
         _column("mean", final, lambda e: number(e.mean)),
         _column(f"{100 * level:.6g} % interval", final, lambda e: _interval(e, number)),
-        _column("sd", final, lambda e: significant(e.sd)),
     ]
     if has_target:
         times = [arm.to_target for arm in arms if arm.to_target]
         chosen.append(Column("reached", tuple(f"{t.reached}/{t.n}" for t in times)))
-        chosen.append(Column("median steps", tuple(map(_median_steps, times))))
+        chosen.append(Column("steps", tuple(map(_median_steps, times))))
     return [
         *chosen,
+        _column("sd", final, lambda e: significant(e.sd)),
         _column("best mean", best, lambda e: number(e.mean)),
         _column("median", final, lambda e: number(e.median)),
         _column("min", final, lambda e: number(e.minimum)),

@@ -65,7 +65,7 @@ def unknown_key(name: str, known: Mapping[str, Any], got: object = NOTHING) -> P
     near = nearest(name, known)
     options = ", ".join(known) or "none"
     relation = f"is not a setting here (there are: {options})"
-    return Problem(relation, key=name, got=got, remedy=f"{near}=…" if near else None)
+    return Problem(relation, key=name, got=got, remedy=f".{near}=…" if near else None)
 
 
 def problems(error: ValidationError, prefix: str = "") -> list[Problem]:

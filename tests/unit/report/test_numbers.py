@@ -31,3 +31,7 @@ def test_numbers_far_from_one_have_an_exponent():
 def test_what_is_absent_is_not_a_zero():
     assert format_for([])(None) == significant(None) == "-"
     assert format_for([Estimate(0), estimate(0.0)])(0.0) == "0.000"
+
+
+def test_a_spread_has_three_digits_zeros_included():
+    assert [significant(value) for value in (0.044, 123.4, 12.0)] == ["0.0440", "123", "12.0"]

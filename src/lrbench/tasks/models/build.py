@@ -142,7 +142,7 @@ def _check_names(name: str, builder: Callable[..., object], settings: Mapping[st
 def _unknown(name: str, key: str, named: Iterable[str]) -> Problem:
     near = nearest(key, named)
     relation = f"is not a setting of {name}; it has {', '.join(named) or 'none'}"
-    return Problem(relation, key, remedy=f"{near}=…" if near else None)
+    return Problem(relation, key, remedy=f".{near}=…" if near else None)
 
 
 @contextmanager
