@@ -29,7 +29,7 @@ from lrbench.config.home import (
     shown,
 )
 from lrbench.config.overrides import Override
-from lrbench.errors import ConfigError, Problem, nearest
+from lrbench.errors import ConfigError, Problem, nearest, origin_of
 
 TARGETS = ("dataset", "model", "optimizer")
 """Groups whose component may be the user's own, by import path."""
@@ -46,7 +46,9 @@ class Composed:
     origins : dict
         Where a dotted key, or everything below it, comes from.
     typed : frozenset of str
-        Keys given as overrides or by the user's own ``config.yaml``.
+        Keys given as overrides.
+    is_own : bool
+        Whether ``config.yaml`` is the user's own.
     yaml : str
         The whole as YAML, for people.
     """
@@ -54,7 +56,12 @@ class Composed:
     values: dict[str, Any]
     origins: dict[str, str]
     typed: frozenset[str] = field(default=frozenset())
+    is_own: bool = False
     yaml: str = ""
+
+    def rank(self, key: str) -> int:
+        """How much a value weighs: 2 if it was typed, 1 from a user's file, 0 by default."""
+        return 2 if key in self.typed else int(self.is_own)
 
 
 class _UserFolder(SearchPathPlugin):
@@ -109,11 +116,14 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
             origins[override.key.partition(".")[0]] = override.origin
     if problems:
         raise ConfigError(problems)
-    values = _plain(config)
-    typed = {o.key for o in settings}
-    if not primary.startswith("conf/"):
-        typed |= set(_leaves(values, skip=GROUPS))
-    return Composed(values, origins, frozenset(typed), OmegaConf.to_yaml(config))
+    values = _plain(config, origins)
+    return Composed(
+        values,
+        origins,
+        typed=frozenset(o.key for o in settings),
+        is_own=primary_file(user_folder).parent != packaged_folder(),
+        yaml=OmegaConf.to_yaml(config),
+    )
 
 
 def _wrong_choices(
@@ -124,7 +134,7 @@ def _wrong_choices(
         if group in own:
             relation = f"cannot be chosen together with {group}._target_"
             yield Problem(relation, key=group, got=choice.value, origin=choice.origin)
-        elif choice.value not in there:
+        elif str(choice.value) not in there:
             near = nearest(str(choice.value), there)
             relation = f"must be one of: {', '.join(there)}"
             remedy = f"{group}={near}" if near else None
@@ -173,34 +183,41 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     for part in above:
         node = node.get(part) if isinstance(node, DictConfig) and part in node else None
     group = override.key.partition(".")[0]
+    if group in GROUPS and override.key == f"{group}.name":
+        relation = f"is chosen by {group}=…, with the settings that belong to it"
+        remedy = f"{group}={override.value}"
+        return Problem(relation, override.key, override.value, override.origin, remedy)
     if isinstance(node, DictConfig) and (last in node or group in own):
-        return None
+        if not isinstance(node.get(last), DictConfig) or group in own:
+            return None
+        relation = "must be set one setting at a time"
+        remedy = f"{override.key}.{next(iter(node[last]))}=…"
+        return Problem(relation, override.key, override.value, override.origin, remedy)
     if last == "_target_":
         relation = f"can only be given for {', '.join(TARGETS)}"
         return Problem(relation, key=override.key, origin=override.origin)
-    known = list(_leaves(_plain(config), skip=())) + list(GROUPS)
+    known = [*_leaves(_plain(config)), *GROUPS]
     near = nearest(override.key, known)
     remedy = f"{near}=…" if near else "lrbench show"
     return Problem("is not a setting", override.key, override.value, override.origin, remedy)
 
 
-def _plain(config: DictConfig) -> dict[str, Any]:
+def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        key = getattr(error, "full_key", None) or None
-        raise ConfigError(f"must resolve ({reason})", key=key) from None
+        key = str(getattr(error, "full_key", None) or "")
+        origin = origin_of(key, origins or {})
+        raise ConfigError(f"must resolve ({reason})", key=key or None, origin=origin) from None
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items()}
 
 
-def _leaves(values: Mapping[str, Any], skip: Sequence[str], prefix: str = "") -> Iterator[str]:
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
     for key, value in values.items():
         name = f"{prefix}{key}"
-        if name in skip:
-            continue
         if isinstance(value, Mapping):
-            yield from _leaves(value, (), f"{name}.")
+            yield from _leaves(value, f"{name}.")
         else:
             yield name

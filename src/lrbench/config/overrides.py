@@ -55,12 +55,10 @@ def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, 
             axes.append(_axis(text, sweep))
         except ConfigError as error:
             problems += error.problems
-    keys = [axis[0].key for axis in axes]
-    problems += [
-        Problem("must be set once", key=key, got=f"{keys.count(key)} times")
-        for key in dict.fromkeys(keys)
-        if keys.count(key) > 1
-    ]
+    for key in dict.fromkeys(axis[0].key for axis in axes):
+        typed = [text for text in texts if text.partition("=")[0].strip() == key]
+        if len(typed) > 1:
+            problems.append(Problem("must be set once", key, typed, remedy=typed[-1]))
     if problems:
         raise ConfigError(problems)
     return list(itertools.product(*axes))
@@ -72,7 +70,6 @@ def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
     _refuse_other_than_change(parsed, text, key)
     if not parsed.is_sweep_override():
         return (Override(key, _plain(parsed, text), text),)
-    values = _elements(parsed, text)
     if not sweep:
         raise ConfigError(
             "must have one value in a run",
@@ -82,7 +79,7 @@ def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
             remedy=f"lrbench sweep {text}",
         )
     elements = []
-    for value in values:
+    for value in _elements(parsed, text):
         one = f"{key}={value}"
         elements.append(Override(key, _plain(_parse_one(one), one), one))
     doubles = [one.text for one in elements if [e.text for e in elements].count(one.text) > 1]
@@ -94,8 +91,9 @@ def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
 
 def _parse_one(text: str) -> HydraOverride:
     form = "must have the form key=value"
-    if "=" not in text and not text.startswith("~"):
-        raise ConfigError(form, key=f"override '{text}'", remedy=f"{text or 'schedule'}=…")
+    key = text.partition("=")[0].strip().lstrip("+~")
+    if not key or ("=" not in text and not text.startswith("~")):
+        raise ConfigError(form, key=f"override '{text}'", remedy=f"{key or 'schedule'}=…")
     try:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:

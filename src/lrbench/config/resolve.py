@@ -4,73 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
-
+from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import Composed
+from lrbench.config.findings import Findings
+from lrbench.config.settings import Duration, Settings, read_settings
 from lrbench.engine.device import check_device
-from lrbench.engine.optimizers import OPTIMIZERS, check_own
 from lrbench.engine.tables import tabulate
-from lrbench.errors import (
-    ConfigError,
-    LrbenchError,
-    Problem,
-    ScheduleError,
-    nearest,
-    origin_of,
-)
-from lrbench.schedules.catalog import SCHEDULES, Parameter, build_schedule
-from lrbench.spec.durations import FORMS, is_duration, resolve, to_steps
-from lrbench.spec.imports import code_digest, resolve_import
-from lrbench.spec.parameters import check, problems, settings_of, unknown_key
-from lrbench.spec.run import (
-    Component,
-    ComputeSpec,
-    DatasetSpec,
-    DiagnosticsSpec,
-    Frozen,
-    OptimizerSpec,
-    Positive,
-    RunSpec,
-    Seed,
-    StreamSeeds,
-    TrainSpec,
-    slug,
-)
+from lrbench.errors import ConfigError
+from lrbench.schedules.base import Schedule
+from lrbench.schedules.catalog import SCHEDULES, build_schedule
+from lrbench.spec.durations import resolve, to_steps
+from lrbench.spec.imports import resolve_import
+from lrbench.spec.run import DiagnosticsSpec, RunSpec, TrainSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
-from lrbench.tasks.data.catalog import DATASETS, entry_of, prepare
-from lrbench.tasks.models.build import build_model
-from lrbench.tasks.models.catalog import MODELS
-
-Duration = int | str
-
-
-class _Train(Frozen):
-    steps: Positive | None
-    epochs: Annotated[float, Field(gt=0)] | None
-    batch_size: Positive
-    eval_every: Duration
-
-
-class _Diagnostics(Frozen):
-    layers_every: Duration | None
-
-
-class _Settings(Frozen):
-    """What the configuration must hold, lengths still as they were typed."""
-
-    dataset: dict[str, Any]
-    model: dict[str, Any]
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any]
-    compute: ComputeSpec
-    diagnostics: _Diagnostics
-    train: _Train
-    seed: Seed
-    streams: StreamSeeds
-    note: str | None
+from lrbench.tasks.data.catalog import prepare
+from lrbench.tasks.models.build import build_model, normalises_over_batch
 
 
 @dataclass(frozen=True)
@@ -96,99 +47,6 @@ class Resolved:
     notes: tuple[str, ...] = field(default=())
 
 
-class _Parts:
-    """The components a configuration names, resolved; every problem in them is collected."""
-
-    def __init__(self, composed: Composed) -> None:
-        self.origins = composed.origins
-        self.problems: list[Problem] = []
-        settings = {
-            key: dict(v) if isinstance(v, dict) else v for key, v in composed.values.items()
-        }
-        for group in ("compute", "diagnostics"):
-            if isinstance(settings.get(group), dict):
-                settings[group].pop("name", None)
-        self._settle_length(settings, composed)
-        self.settings = self._validate(settings)
-        self.raw = {
-            group: value if isinstance(value := settings.get(group), dict) else {}
-            for group in ("dataset", "model", "optimizer", "schedule")
-        }
-
-    def raise_if_any(self) -> None:
-        """One error for all problems so far."""
-        if self.problems:
-            placed = [
-                p
-                if p.origin or not p.key
-                else Problem(p.relation, p.key, p.got, origin_of(p.key, self.origins), p.remedy)
-                for p in self.problems
-            ]
-            raise ConfigError(placed)
-
-    def attempt(self, prefix: str, call: Any, *args: Any, **kwargs: Any) -> Any:
-        """``call``'s result; its problems are collected with their keys put below ``prefix``."""
-        try:
-            return call(*args, **kwargs)
-        except LrbenchError as error:
-            placed = error.under(prefix, self.origins) if prefix else error
-            self.problems += placed.problems
-            return None
-
-    def _settle_length(self, settings: dict[str, Any], composed: Composed) -> None:
-        """Whichever of steps and epochs was typed takes the place of the other's default."""
-        train = settings.get("train")
-        if not isinstance(train, dict):
-            return
-        steps, epochs = train.get("steps"), train.get("epochs")
-        both_typed = {"train.steps", "train.epochs"} <= composed.typed
-        if steps is None and epochs is None:
-            relation = "must be given, or train.steps"
-            self.problems.append(Problem(relation, "train.epochs", remedy="train.epochs=20"))
-        elif steps is not None and epochs is not None and both_typed:
-            relation = f"cannot be given together with train.epochs ({epochs})"
-            self.problems.append(Problem(relation, "train.steps", steps, remedy="only one of them"))
-        elif steps is not None and epochs is not None:
-            del train["epochs" if "train.epochs" not in composed.typed else "steps"]
-            train.setdefault("epochs", None)
-            train.setdefault("steps", None)
-
-    def _validate(self, settings: dict[str, Any]) -> _Settings | None:
-        try:
-            checked = _Settings.model_validate(settings)
-        except ValidationError as error:
-            for problem in problems(error):
-                self.problems.append(self._with_neighbour(problem))
-            return None
-        for key, value in (
-            ("train.eval_every", checked.train.eval_every),
-            ("diagnostics.layers_every", checked.diagnostics.layers_every),
-        ):
-            if value is not None and not is_duration(value):
-                self.problems.append(Problem(FORMS, key, value))
-        return checked
-
-    @staticmethod
-    def _with_neighbour(problem: Problem) -> Problem:
-        """Unknown keys of a user's own YAML get the nearest valid name."""
-        key = problem.key or ""
-        if "not a setting" not in problem.relation:
-            return problem
-        models: dict[str, type[BaseModel]] = {
-            "train": _Train,
-            "compute": ComputeSpec,
-            "diagnostics": _Diagnostics,
-            "streams": StreamSeeds,
-        }
-        group, _, leaf = key.partition(".")
-        known = models[group].model_fields if group in models else _Settings.model_fields
-        near = nearest(leaf or group, known)
-        prefix = f"{group}." if leaf else ""
-        return Problem(
-            problem.relation, key, problem.got, remedy=f"{prefix}{near}" if near else None
-        )
-
-
 def resolve_run(composed: Composed) -> Resolved:
     """Check a configuration and turn it into a specification.
 
@@ -198,46 +56,43 @@ def resolve_run(composed: Composed) -> Resolved:
         Every problem that can be found without the data, all at once; then the data's; then those
         that need the data's size.
     """
-    parts = _Parts(composed)
-    settings = parts.settings
+    findings = Findings(composed.origins)
+    settings = read_settings(composed, findings)
     if settings is not None:
-        parts.attempt("compute", check_device, settings.compute)
-    dataset, data_builder, data_settings = _dataset(parts, parts.raw["dataset"])
-    model, model_target = _model(parts, parts.raw["model"])
-    optimizer = _optimizer(parts, parts.raw["optimizer"])
-    schedule = _schedule(parts, parts.raw["schedule"])
-    parts.raise_if_any()
+        findings.attempt("compute", check_device, settings.compute)
+    parts = read_parts(composed.values, findings)
     assert settings is not None
 
     streams = Streams(settings.seed, settings.streams.pinned())
-    data: Prepared = parts.attempt(
+    data = findings.insist(
         "dataset",
         prepare,
-        dataset.name,
-        data_settings,
+        parts.dataset.name,
+        parts.data_settings,
         split_root=streams.root_of("split"),
-        builder=data_builder,
+        builder=parts.data_builder,
     )
-    parts.raise_if_any()
-    train, layers_every = _lengths(parts, settings, len(data.train))
-    parts.raise_if_any()
-
-    parts.attempt("model", _check_model, model, model_target, data, streams, train.batch_size)
-    schedule, notes = _fit_schedule(parts, schedule, optimizer.lr, train, len(data.train))
-    parts.raise_if_any()
+    train, diagnostics = findings.insist("", _lengths, settings, len(data.train))
+    findings.attempt("model", _check_model, parts, data, streams, train.batch_size)
+    params, schedule = findings.insist("schedule", _fit_schedule, parts, train, len(data.train))
+    findings.insist("", tabulate, [schedule], [parts.optimizer.lr], train.steps)
     spec = RunSpec(
-        dataset=dataset.model_copy(update={"digest": data.digest}),
-        model=model,
-        optimizer=optimizer,
-        schedule=schedule,
+        dataset=parts.dataset.model_copy(update={"digest": data.digest}),
+        model=parts.model,
+        optimizer=parts.optimizer,
+        schedule=parts.schedule.model_copy(update={"params": params}),
         train=train,
-        diagnostics=DiagnosticsSpec(layers_every=layers_every),
+        diagnostics=diagnostics,
         compute=settings.compute,
         seed=settings.seed,
         streams=settings.streams,
     )
     return Resolved(
-        spec, data_settings, settings.note or "", composed.yaml, (*notes, *data.notices)
+        spec,
+        parts.data_settings,
+        settings.note or "",
+        composed.yaml,
+        (*schedule.notes, *data.notices),
     )
 
 
@@ -255,142 +110,16 @@ def with_seed(run: Resolved, seed: int) -> Resolved:
     return Resolved(spec, run.data_settings, run.note, run.config, run.notes)
 
 
-def _take(parts: _Parts, group: str, raw: dict[str, Any]) -> tuple[str, str | None, dict[str, Any]]:
-    """Name, import path and own settings of a component."""
-    params = dict(raw)
-    target = params.pop("_target_", None)
-    name = params.pop("name", None)
-    if target is not None and not isinstance(target, str):
-        parts.problems.append(Problem("must be a text", f"{group}._target_", target))
-        target = None
-    if target is not None:
-        name = slug(target)
-    return str(name), target, params
-
-
-def _known(parts: _Parts, group: str, name: str, known: Mapping[str, Any]) -> bool:
-    if name in known:
-        return True
-    near = nearest(name, known)
-    relation = f"must be one of: {', '.join(known)}"
-    remedy = f"{group}={near}" if near else None
-    parts.problems.append(Problem(relation, f"{group}.name", name, remedy=remedy))
-    return False
-
-
-def _dataset(parts: _Parts, raw: dict[str, Any]) -> tuple[DatasetSpec, Any, dict[str, Any]]:
-    name, target, params = _take(parts, "dataset", raw)
-    builder = None
-    deciding: dict[str, Any] = {}
-    if target is not None:
-        builder = parts.attempt("", resolve_import, target, key="dataset._target_")
-    if builder is not None or (target is None and _known(parts, "dataset", name, DATASETS)):
-        entry = entry_of(name, builder)
-        params = parts.attempt("dataset", check, entry.schema, params) or {}
-        # Where files lie decides no number; what is in them is in the digest.
-        placing = settings_of(entry.archive.locate) if entry.archive else {}
-        deciding = {key: value for key, value in params.items() if key not in placing}
-    spec = parts.attempt(
-        "dataset",
-        DatasetSpec,
-        name=name,
-        target=target,
-        code=code_digest(builder) if builder else None,
-        params=deciding,
-    )
-    return spec, builder, params
-
-
-def _model(parts: _Parts, raw: dict[str, Any]) -> tuple[Component, Any]:
-    name, target, params = _take(parts, "model", raw)
-    found = None
-    if target is not None:
-        found = parts.attempt("", resolve_import, target, key="model._target_")
-    elif _known(parts, "model", name, MODELS):
-        params = parts.attempt("model", check, MODELS[name].builder, params) or {}
-    code = code_digest(found) if found else None
-    return _component(parts, "model", name=name, target=target, code=code, params=params), found
-
-
-def _optimizer(parts: _Parts, raw: dict[str, Any]) -> OptimizerSpec:
-    name, target, params = _take(parts, "optimizer", raw)
-    lr = params.pop("lr", None)
-    code = None
-    if lr is None:
-        parts.problems.append(Problem("must be given", "optimizer.lr", remedy="optimizer.lr=0.1"))
-        lr = 1.0
-    if target is not None:
-        found = parts.attempt("", resolve_import, target, key="optimizer._target_")
-        if found is not None:
-            code = code_digest(found)
-            parts.attempt("optimizer", check_own, found, params)
-    elif _known(parts, "optimizer", name, OPTIMIZERS):
-        params = parts.attempt("optimizer", check, OPTIMIZERS[name].builder, params) or {}
-    try:
-        return OptimizerSpec(name=name, target=target, code=code, lr=lr, params=params)
-    except ValidationError as error:
-        parts.problems += problems(error, "optimizer")
-        return OptimizerSpec(name=name, lr=1.0)
-
-
-def _schedule(parts: _Parts, raw: dict[str, Any]) -> Component:
-    name, target, params = _take(parts, "schedule", raw)
-    if target is not None:
-        relation = "can only be given for dataset, model, optimizer"
-        parts.problems.append(Problem(relation, "schedule._target_", target))
-    if _known(parts, "schedule", name, SCHEDULES):
-        known = SCHEDULES[name].parameters
-        for key, value in params.items():
-            if key not in known:
-                parts.problems += (
-                    ConfigError([unknown_key(key, known, value)]).under("schedule").problems
-                )
-            elif problem := _wrong_type(known[key], value):
-                parts.problems += ConfigError([problem]).under("schedule").problems
-    return _component(parts, "schedule", name=name, params=params)
-
-
-def _wrong_type(parameter: Parameter, value: Any) -> Problem | None:
-    """Lengths are checked as lengths, the rest against the builder's annotation."""
-    if parameter.is_duration:
-        wrong = [
-            v
-            for v in (value if isinstance(value, list) else [value])
-            if v is not None and not is_duration(v)
-        ]
-        return Problem(FORMS, parameter.name, wrong[0]) if wrong else None
-    try:
-        TypeAdapter(parameter.annotation, config={"allow_inf_nan": False}).validate_python(
-            value, strict=True
-        )
-    except ValidationError as error:
-        found = problems(error)[0]
-        return Problem(found.relation, parameter.name, value)
-    return None
-
-
-def _component(parts: _Parts, group: str, **fields: Any) -> Component:
-    try:
-        return Component(**fields)
-    except ValidationError as error:
-        parts.problems += problems(error, group)
-        return Component(name="none")
-
-
-def _lengths(parts: _Parts, settings: _Settings, size: int) -> tuple[TrainSpec, int | None]:
+def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]:
     """All lengths of the run in updates."""
     train = settings.train
     if train.batch_size > size:
-        relation = f"must not exceed the {size} training samples"
-        parts.problems.append(
-            Problem(
-                relation,
-                "train.batch_size",
-                train.batch_size,
-                remedy=f"train.batch_size={min(size, 32)}",
-            )
+        raise ConfigError(
+            f"must not exceed the {size} training samples",
+            key="train.batch_size",
+            got=train.batch_size,
+            remedy=f"train.batch_size={min(size, 32)}",
         )
-        parts.raise_if_any()
     per_epoch = size // train.batch_size
     if train.steps is not None:
         total = train.steps
@@ -399,54 +128,48 @@ def _lengths(parts: _Parts, settings: _Settings, size: int) -> tuple[TrainSpec, 
         total = round(train.epochs * per_epoch)
         if total < 1:
             relation = f"must come to at least one of the {per_epoch} updates of an epoch"
-            parts.problems.append(Problem(relation, "train.epochs", train.epochs))
-            parts.raise_if_any()
+            raise ConfigError(relation, key="train.epochs", got=train.epochs)
 
-    def steps(key: str, value: Duration) -> int:
-        length = parts.attempt(
-            "", to_steps, value, steps_per_epoch=per_epoch, total_steps=total, key=key
-        )
-        if length is not None and length < 1:
-            parts.problems.append(Problem("must be at least 1 update", key, value))
-        return max(length or 1, 1)
+    def updates(key: str, value: Duration) -> int:
+        length = to_steps(value, steps_per_epoch=per_epoch, total_steps=total, key=key)
+        if length < 1:
+            raise ConfigError("must be at least 1 update", key=key, got=value)
+        return length
 
     every = settings.diagnostics.layers_every
-    layers_every = None if every is None else steps("diagnostics.layers_every", every)
-    eval_every = steps("train.eval_every", train.eval_every)
-    spec = TrainSpec(steps=total, batch_size=train.batch_size, eval_every=eval_every)
-    return spec, layers_every
+    return (
+        TrainSpec(
+            steps=total,
+            batch_size=train.batch_size,
+            eval_every=updates("train.eval_every", train.eval_every),
+        ),
+        DiagnosticsSpec(
+            layers_every=None if every is None else updates("diagnostics.layers_every", every)
+        ),
+    )
 
 
-def _check_model(
-    model: Component, target: Any, data: Prepared, streams: Streams, batch_size: int
-) -> None:
+def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int) -> None:
     """Build the model once: it must fit the data, and the batches must fit it."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    built = build_model(model.name, model.params, data.info, streams, target)
-    if batch_size == 1 and any(isinstance(module, _BatchNorm) for module in built.modules()):
+    model = build_model(
+        parts.model.name, parts.model.params, data.info, streams, parts.model_target
+    )
+    if batch_size == 1 and normalises_over_batch(model):
         relation = "needs train.batch_size of at least 2: it normalises over the batch"
         raise ConfigError(relation, remedy="train.batch_size=32")
 
 
-def _fit_schedule(
-    parts: _Parts, schedule: Component, lr: float, train: TrainSpec, size: int
-) -> tuple[Component, tuple[str, ...]]:
-    """The schedule with its lengths in updates, built once to see that it fits the run."""
-    durations = {p.name for p in SCHEDULES[schedule.name].parameters.values() if p.is_duration}
-    try:
-        params = resolve(
-            schedule.params,
-            durations,
-            steps_per_epoch=size // train.batch_size,
-            total_steps=train.steps,
-        )
-        built = build_schedule(schedule.name, params, train.steps)
-    except ConfigError as error:
-        parts.problems += error.under("schedule", parts.origins).problems
-        return schedule, ()
-    try:
-        tabulate([built], [lr], train.steps)
-    except ScheduleError as error:
-        parts.problems += error.problems
-    return schedule.model_copy(update={"params": params}), built.notes
+def _fit_schedule(parts: Parts, train: TrainSpec, size: int) -> tuple[dict[str, Any], Schedule]:
+    """The schedule's settings with lengths in updates, and the schedule they make."""
+    name = parts.schedule.name
+    params = resolve(
+        parts.schedule.params,
+        {
+            parameter.name
+            for parameter in SCHEDULES[name].parameters.values()
+            if parameter.is_duration
+        },
+        steps_per_epoch=size // train.batch_size,
+        total_steps=train.steps,
+    )
+    return params, build_schedule(name, params, train.steps)

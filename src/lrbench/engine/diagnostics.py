@@ -14,6 +14,7 @@ block at a time, so that the host never waits for a single step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -45,10 +46,13 @@ class Diagnostics:
         # The whole model is one more layer, the first.
         self._norms = torch.zeros(1 + len(spans), BLOCK, len(ROWS), dtype=dtype, device=device)
         self._moments = torch.zeros(1 + len(spans), BLOCK, dtype=dtype, device=device)
-        self._whole = _Part(flat, slice(None), self._norms[0], self._moments[0])
-        self._layers = [
-            _Part(flat, slice(span.start, span.stop), self._norms[i], self._moments[i])
-            for i, span in enumerate(spans, start=1)
+        # Squared and then summed, as torch sums in a tree; its norms add up float32 one by one and
+        # are wrong in the fourth digit for a million numbers of like size.
+        self._squares = torch.zeros_like(flat.rows)
+        parts = [slice(None), *(slice(span.start, span.stop) for span in spans)]
+        self._whole, *self._layers = [
+            _Part(self._squares[:, part], flat.second_moment[part], norms, moments)
+            for part, norms, moments in zip(parts, self._norms, self._moments, strict=True)
         ]
         self._loss_cells = self._losses.unbind(0)
 
@@ -61,6 +65,7 @@ class Diagnostics:
         # The sign is turned round; no norm sees it.
         self._flat.update.sub_(self._flat.weight)
         self._loss_cells[place].copy_(loss)
+        torch.mul(self._flat.rows, self._flat.rows, out=self._squares)
         has_second = "second_moment" in moments
         self._whole.measure(place, has_second)
         if self._layers_every and step % self._layers_every == 0:
@@ -88,7 +93,7 @@ class Diagnostics:
         sizes = [self._flat.size, *(span.size for span in self._flat.layers)]
 
         def measured(part: int, place: int) -> Row:
-            grad, update, weight, momentum = norms[part][place]
+            grad, update, weight, momentum = map(math.sqrt, norms[part][place])
             return (
                 grad,
                 update,
@@ -111,15 +116,17 @@ class Diagnostics:
 
 
 class _Part:
-    """The whole model, or one layer: columns of the flat rows and where their measures go."""
+    """The whole model, or one layer: its columns and where their measures go."""
 
-    def __init__(self, flat: FlatModel, columns: slice, norms: Tensor, moments: Tensor) -> None:
-        self._rows = flat.rows[:, columns]
-        self._second_moment = flat.second_moment[columns]
+    def __init__(
+        self, squares: Tensor, second_moment: Tensor, norms: Tensor, moments: Tensor
+    ) -> None:
+        self._squares = squares
+        self._second_moment = second_moment
         self._norm_cells = norms.unbind(0)
         self._moment_cells = moments.unbind(0)
 
     def measure(self, place: int, has_second: bool) -> None:
-        torch.linalg.vector_norm(self._rows, dim=1, out=self._norm_cells[place])
+        torch.sum(self._squares, dim=1, out=self._norm_cells[place])
         if has_second:
             torch.sum(self._second_moment, dim=0, out=self._moment_cells[place])

@@ -25,7 +25,7 @@ def evaluate(
     right = torch.zeros((), dtype=torch.int64, device=inputs.device)
     with torch.no_grad():
         for x, y in zip(inputs.split(CHUNK), targets.split(CHUNK), strict=True):
-            # A copy: the data are shared with other runs, and a model may work on its input in place.
+            # A copy, as a model may work in place and the data are shared with other runs.
             outputs = model(x.clone())
             total += per_sample_loss(kind, outputs, y).sum(dtype=torch.float64)
             if kind == "classification":

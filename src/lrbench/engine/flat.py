@@ -93,7 +93,7 @@ class FlatModel:
             yield row[place : place + parameter.numel()].view(parameter.shape)
 
     def is_intact(self) -> bool:
-        """Whether all weights and gradients still live here; an optimizer may have replaced them."""
+        """Whether all weights and gradients still live here and no optimizer replaced them."""
         weights, grads = self.views(self.weight), self.views(self.grad)
         return all(
             parameter.data_ptr() == weight.data_ptr()

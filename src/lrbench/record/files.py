@@ -10,6 +10,8 @@ import errno
 import fcntl
 import hashlib
 import os
+import stat
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -48,12 +50,17 @@ def replace_file(path: Path, data: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        write_all(descriptor, temporary, data)
-        sync(descriptor, temporary)
-    finally:
-        os.close(descriptor)
-    hook("replace", path)
-    temporary.replace(path)
+        try:
+            write_all(descriptor, temporary, data)
+            sync(descriptor, temporary)
+        finally:
+            os.close(descriptor)
+        hook("replace", path)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
     sync_folder(path.parent)
 
 
@@ -75,13 +82,16 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     hook("read", path)
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "rb") as file:
-        size = os.fstat(descriptor)
-        if not _is_regular(size.st_mode):
+    try:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
             raise RecordError("must be a regular file", key=str(path))
-        if size.st_size > limit:
-            raise RecordError(f"must not exceed {limit} bytes", key=str(path), got=size.st_size)
-        return file.read()
+        if facts.st_size > limit:
+            raise RecordError(f"must not exceed {limit} bytes", key=str(path), got=facts.st_size)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def write_all(descriptor: int, path: Path, data: bytes) -> None:
@@ -150,19 +160,22 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor = -1
+        # A child that outlives the owner must not keep it: O_CLOEXEC sees to those that exec, this
+        # to those that only fork.
+        os.register_at_fork(after_in_child=self.release)
 
     def acquire(self) -> bool:
         """Take it; False if another process has it."""
         hook("lock", self.path)
-        # Not inheritable (O_CLOEXEC): a child that outlives the owner must not keep it.
         descriptor = _open(self.path, os.O_RDWR | os.O_CREAT)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            is_ours = _flock(descriptor)
+        except BaseException:
             os.close(descriptor)
-            if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-                return False
             raise
+        if not is_ours:
+            os.close(descriptor)
+            return False
         self._descriptor = descriptor
         return True
 
@@ -173,10 +186,24 @@ class Lock:
             self._descriptor = -1
 
 
+def _flock(descriptor: int) -> bool:
+    # Who asks whether it is locked has it for a moment; that is no reason to refuse a writer.
+    for wait_s in (0.001, 0.01, 0.1, 0.0):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+                raise
+            time.sleep(wait_s)
+        else:
+            return True
+    return False
+
+
 def is_locked(path: Path) -> bool:
     """Whether a live process holds the lock at ``path``."""
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except OSError:
@@ -189,7 +216,3 @@ def is_locked(path: Path) -> bool:
 def _open(path: Path, flags: int) -> int:
     hook("open", path)
     return os.open(path, flags | os.O_CLOEXEC, 0o644)
-
-
-def _is_regular(mode: int) -> bool:
-    return (mode & 0o170000) == 0o100000

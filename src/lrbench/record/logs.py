@@ -1,34 +1,38 @@
 """CSV as records have it: exact when written, strict when read.
 
 A float is written as ``repr(float(x))``, which reads back to the same bits; an absent value as
-nothing. The reader guesses nothing: a wrong number of fields, a number cut short at the end of the
-file or written in any other way is an error that names the line.
+nothing; what a name has besides letters, digits and ``_.-~+:`` is percent-encoded. The reader
+guesses nothing: a wrong number of fields, a number cut short at the end of the file or written in
+any other way is an error that names the line.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from lrbench.errors import RecordError
 from lrbench.record.files import AppendFile, read_file
 
 Value = float | int | str | None
 
-_NUMBER = r"-?(?:\d+(?:\.\d+)?(?:e[+-]\d+)?|inf)|nan"
-_TEXT = r"[A-Za-z0-9_.:+-]*"
+_NUMBER = r"-?(?:(?:0|[1-9]\d{0,18})(?:\.\d+)?|[1-9](?:\.\d+)?e[+-]\d{2,3}|inf)|nan"
+_TEXT = r"(?:[A-Za-z0-9_.~:+-]|%[0-9A-F]{2})*"
 TEXT_COLUMNS = frozenset({"batch_digest", "layer", "cause"})
 LOG_LIMIT = 16 * 2**30
 
 
 def format_row(values: Iterable[Value]) -> str:
     """One line, with its newline."""
-    return (
-        ",".join(["" if v is None else v if isinstance(v, str) else repr(v) for v in values]) + "\n"
-    )
+    fields = [
+        "" if v is None else quote(v, safe=":+") if isinstance(v, str) else repr(v) for v in values
+    ]
+    return ",".join(fields) + "\n"
 
 
 class LogWriter:
@@ -99,11 +103,11 @@ def parse_log(data: bytes, columns: Sequence[str], path: Path) -> Log:
     rows: list[list[Value]] = []
     for number, line in enumerate(lines, start=2):
         fields = line.split(",")
-        if not whole.fullmatch(line):
+        if not whole.fullmatch(line) or ("e+3" in line and _overflows(fields)):
             raise _damage(fields, columns, path, number)
         rows.append(
             [
-                (field if text else float(field)) if field else None
+                (unquote(field) if text else float(field)) if field else None
                 for field, text in zip(fields, is_text, strict=True)
             ]
         )
@@ -120,11 +124,17 @@ def _field(column: str) -> str:
     return _TEXT if column in TEXT_COLUMNS else f"(?:{_NUMBER})?"
 
 
+def _overflows(fields: list[str]) -> bool:
+    """Whether there is a number that float() would make infinite without a word."""
+    return any("e+3" in field and math.isinf(float(field)) for field in fields)
+
+
 def _damage(fields: list[str], columns: Sequence[str], path: Path, number: int) -> RecordError:
     if len(fields) != len(columns):
         relation = f"line {number} must have {len(columns)} fields"
         return RecordError(relation, key=str(path), got=len(fields))
     pairs = zip(fields, columns, strict=True)
-    bad = next(f for f, column in pairs if not re.fullmatch(_field(column), f, re.ASCII))
+    wrong = (f for f, column in pairs if not re.fullmatch(_field(column), f, re.ASCII))
+    bad = next(wrong, ",".join(fields))
     relation = f"line {number} must hold numbers as lrbench writes them"
     return RecordError(relation, key=str(path), got=bad)

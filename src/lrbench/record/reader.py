@@ -115,7 +115,7 @@ def read_record(path: Path) -> Record:
     """
     try:
         return _read(path)
-    except (LrbenchError, OSError, KeyError, TypeError, AttributeError) as error:
+    except (LrbenchError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         # Whatever shape damage takes, the record is named with it and the others are read.
         problems = getattr(error, "problems", None)
         if problems:
@@ -134,14 +134,18 @@ def _read(path: Path) -> Record:
     identity = digest(spec)
     if path.name.rpartition("-")[2] != identity[:8]:
         raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
+    # Asked first: a run that closes its record between the two questions is complete.
+    running = is_locked(path / layout.LOCK)
     if not (path / layout.RESULT).exists():
-        if is_locked(path / layout.LOCK):
+        if running:
             return Record(path, Status.RUNNING, spec)
         reason = _failure(path)
         return Record(path, Status.FAILED if reason else Status.INTERRUPTED, spec, reason=reason)
     result = read_json(path / layout.RESULT)
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
+    if result["outcome"] not in ("complete", "diverged"):
+        raise RecordError("must have an outcome", key=str(path / layout.RESULT))
     for name in layout.LOGS:
         stated, found = result["logs"][name]["bytes"], (path / name).stat().st_size
         if stated != found:

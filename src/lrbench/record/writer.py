@@ -101,8 +101,8 @@ class RecordWriter:
         create_file(self.path / layout.MANIFEST, _pretty(manifest))
         claim_folder(self.path / layout.ATTEMPTS)
         self._started = time.monotonic()
-        self._attempt = {"started": _now(), "reason": reason, **attempt_facts()}
         self._number = 1 + len(list((self.path / layout.ATTEMPTS).glob("*.json")))
+        self._attempt = {"started": _now(), "reason": reason, **attempt_facts()}
         self._write_attempt()
         self._logs = {
             name: LogWriter(self.path / name, columns) for name, columns in layout.LOGS.items()

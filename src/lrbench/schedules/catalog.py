@@ -3,7 +3,7 @@
 A builder's keyword ``decay_steps: Steps`` is the setting ``decay``; every other keyword is the
 setting of the same name. ``warmup`` and ``warmup_form`` may stand with any schedule. Two things are
 known only to the run and are filled in here: a keyword ``total_steps`` gets the steps that follow
-the warmup, and so does a length without a default that the settings leave null.
+the warmup, and so does a ``decay`` that the settings leave null.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
             continue
         if value is not None:
             arguments[parameter.keyword] = tuple(value) if isinstance(value, list) else value
-        elif parameter.is_required and parameter.annotation is Steps:
+        elif key == "decay":
             arguments[parameter.keyword] = horizon
         elif parameter.is_required:
             raise ScheduleError("must be given", key=key, got=None)

@@ -37,7 +37,7 @@ def resolve_import(target: str, key: str) -> Callable[..., Any]:
         found = pkgutil.resolve_name(target)
     except (ValueError, ImportError, AttributeError) as error:
         raise ConfigError(f"{form} ({error})", key=key, got=target) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         relation = f"must be importable (it raised {type(error).__name__}: {error})"
         raise ConfigError(relation, key=key, got=target) from error
     if not callable(found):

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
 
 from lrbench.errors import ConfigError, Problem, nearest
@@ -69,6 +70,11 @@ def build_model(
         model = builder(**params)
     initialise(model, streams)
     return model
+
+
+def normalises_over_batch(model: nn.Module) -> bool:
+    """Whether it holds a batch norm, which a batch of one sample leaves without a variance."""
+    return any(isinstance(module, _BatchNorm) for module in model.modules())
 
 
 def draws_randomness(model: nn.Module) -> bool:

@@ -1,0 +1,67 @@
+"""Problems are collected and told together: a person mends a configuration once, not ten times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import ParamSpec, TypeVar
+
+from lrbench.errors import ConfigError, LrbenchError, Problem, origin_of
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Findings:
+    """What is wrong with a configuration, so far.
+
+    Parameters
+    ----------
+    origins : mapping
+        Where each dotted key, or everything below it, comes from.
+    """
+
+    def __init__(self, origins: Mapping[str, str]) -> None:
+        self._origins = dict(origins)
+        self._problems: list[Problem] = []
+
+    def add(self, relation: str, key: str, got: object, remedy: str | None = None) -> None:
+        """One problem of the setting ``key``."""
+        self._problems.append(Problem(relation, key, got, remedy=remedy))
+
+    def extend(self, problems: list[Problem], group: str = "") -> None:
+        """Several; their keys are relative to ``group``."""
+        error = ConfigError(problems)
+        self._problems += (error.under(group, self._origins) if group else error).problems
+
+    def attempt(
+        self, group: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        """``call``'s result, or None and its problems collected, keys relative to ``group``."""
+        try:
+            return call(*args, **kwargs)
+        except LrbenchError as error:
+            self.extend(list(error.problems), group)
+            return None
+
+    def insist(self, group: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """``call``'s result; its problems are told at once, with all that were collected."""
+        result = self.attempt(group, call, *args, **kwargs)
+        self.raise_if_any()
+        assert result is not None
+        return result
+
+    def raise_if_any(self) -> None:
+        """One error for all problems so far.
+
+        Raises
+        ------
+        ConfigError
+        """
+        if self._problems:
+            # Two checks may stumble over one value; the first says it best.
+            first = {(p.key or p.relation): p for p in reversed(self._problems)}
+            told = [p for p in self._problems if first[p.key or p.relation] is p]
+            raise ConfigError(
+                [replace(p, origin=p.origin or origin_of(p.key or "", self._origins)) for p in told]
+            )

@@ -1,0 +1,103 @@
+"""The shape of a configuration: every setting that is no component's own, lengths as typed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from lrbench.config.compose import Composed
+from lrbench.config.findings import Findings
+from lrbench.errors import Problem, nearest
+from lrbench.spec.durations import FORMS, is_duration
+from lrbench.spec.parameters import problems
+from lrbench.spec.run import ComputeSpec, Frozen, Positive, Seed, StreamSeeds
+
+Duration = int | str
+
+
+class Train(Frozen):
+    """How long, in what batches; one of ``steps`` and ``epochs`` is given."""
+
+    steps: Positive | None
+    epochs: Annotated[float, Field(gt=0)] | None
+    batch_size: Positive
+    eval_every: Duration
+
+
+class Diagnostics(Frozen):
+    """What is logged besides the row of every update."""
+
+    layers_every: Duration | None
+
+
+class Settings(Frozen):
+    """A whole configuration; the four components are checked against their own signatures."""
+
+    dataset: dict[str, Any]
+    model: dict[str, Any]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    compute: ComputeSpec
+    diagnostics: Diagnostics
+    train: Train
+    seed: Seed
+    streams: StreamSeeds
+    note: str | None
+
+
+_GROUPS: dict[str, type[BaseModel]] = {
+    "train": Train,
+    "compute": ComputeSpec,
+    "diagnostics": Diagnostics,
+    "streams": StreamSeeds,
+}
+
+
+def read_settings(composed: Composed, findings: Findings) -> Settings | None:
+    """The configuration as checked values; None, and findings, where it has not the shape."""
+    values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in composed.values.items()}
+    for group in ("compute", "diagnostics"):
+        if isinstance(values.get(group), dict):
+            # Under which name an option was chosen decides no number.
+            values[group].pop("name", None)
+    if isinstance(values.get("train"), dict):
+        _settle_length(values["train"], composed, findings)
+    try:
+        settings = Settings.model_validate(values)
+    except ValidationError as error:
+        findings.extend([_with_neighbour(problem) for problem in problems(error)])
+        return None
+    for key, value in (
+        ("train.eval_every", settings.train.eval_every),
+        ("diagnostics.layers_every", settings.diagnostics.layers_every),
+    ):
+        if value is not None and not is_duration(value):
+            findings.add(FORMS, key, value)
+    return settings
+
+
+def _settle_length(train: dict[str, Any], composed: Composed, findings: Findings) -> None:
+    """Of steps and epochs, what was typed beats a user's file, and that beats the default."""
+    steps, epochs = train.get("steps"), train.get("epochs")
+    if steps is None and epochs is None:
+        findings.add("must be given, or train.steps", "train.epochs", None, "train.epochs=20")
+    if steps is None or epochs is None:
+        return
+    rank = {name: composed.rank(f"train.{name}") for name in ("steps", "epochs")}
+    if rank["steps"] == rank["epochs"]:
+        relation = f"cannot be given together with train.epochs ({epochs})"
+        findings.add(relation, "train.steps", steps, "only one of them")
+    train[min(rank, key=lambda name: rank[name])] = None
+
+
+def _with_neighbour(problem: Problem) -> Problem:
+    """An unknown key of a user's own YAML, with the nearest valid name."""
+    if "not a setting" not in problem.relation:
+        return problem
+    group, _, leaf = (problem.key or "").partition(".")
+    known = _GROUPS[group].model_fields if group in _GROUPS else Settings.model_fields
+    near = nearest(leaf or group, known)
+    remedy = f"{group}.{near}" if leaf else near
+    return Problem(problem.relation, problem.key, problem.got, remedy=remedy if near else None)
