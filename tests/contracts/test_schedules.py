@@ -60,12 +60,10 @@ def settings_of(name: str, horizon: int) -> st.SearchStrategy[dict[str, Any]]:
         "linear": st.fixed_dictionaries(decay | {"endpoint": endpoint}),
         "cosine": st.fixed_dictionaries(decay | {"endpoint": endpoint}),
         "exponential": st.fixed_dictionaries(decay | {"final_factor": multipliers}),
-        "step": st.fixed_dictionaries({"step_size": rest_or_length, "gamma": multipliers}),
+        "step": st.fixed_dictionaries({"step_size": length, "gamma": multipliers}),
         "multistep": st.fixed_dictionaries({"milestones": drops, "gamma": multipliers}),
         "sgdr": sgdr_settings(horizon),
-        "triangular": st.fixed_dictionaries(
-            {"half_cycle": rest_or_length, "min_factor": fractions}
-        ),
+        "triangular": st.fixed_dictionaries({"half_cycle": length, "min_factor": fractions}),
     }[name]
 
 

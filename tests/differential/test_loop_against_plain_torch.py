@@ -68,7 +68,10 @@ def plan_of(
         optimizer=OptimizerSpec(
             name=optimizer, lr=lr, params=optimizer_settings or {}, target=target
         ),
-        schedule=Component(name="sgdr", params={"first_cycle": 20, "cycle_mult": 1.0, "warmup": 5}),
+        schedule=Component(
+            name="sgdr",
+            params={"first_cycle": 2 * steps // 5, "cycle_mult": 1.0, "warmup": steps // 10},
+        ),
         train=TrainSpec(steps=steps, batch_size=BATCH, eval_every=eval_every),
         diagnostics=DiagnosticsSpec(layers_every=1),
         compute=ComputeSpec(precision=precision),

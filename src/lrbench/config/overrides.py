@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,10 +99,23 @@ def _parse_one(text: str) -> HydraOverride:
         return OverridesParser.create().parse_override(text)
     except HydraException as error:
         reason = str(error).splitlines()[0]
-        quoted = text.partition("=")[0] + "='" + text.partition("=")[2] + "'"
         raise ConfigError(
-            f"{form} in Hydra's grammar ({reason})", key=f"override '{text}'", remedy=f'"{quoted}"'
+            f"{form} in Hydra's grammar ({reason})",
+            key=f"override '{text}'",
+            remedy=_quoted(text),
         ) from None
+
+
+def _quoted(text: str) -> str | None:
+    """The override with its value in quotes, for the shell, if it parses then."""
+    key, _, value = text.partition("=")
+    if "'" in value or '"' in value or "$" in value:
+        return None
+    try:
+        OverridesParser.create().parse_override(f"{key}='{value}'")
+    except HydraException:
+        return None
+    return f"\"{key}='{value}'\""
 
 
 def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> None:
@@ -118,16 +132,14 @@ def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> Non
 
 
 def _elements(parsed: HydraOverride, text: str) -> list[str]:
-    try:
+    relation = "must name the values of its axis one by one"
+    with suppress(HydraException):  # an interval, or a pattern
         values = [str(value) for value in parsed.sweep_string_iterator()]
-    except HydraException as error:
-        reason = str(error).splitlines()[0]
-    else:
         if values and "" not in values:
             return values
-        reason = "it has none" if not values else "one is empty"
+        relation += " (it has none)" if not values else " (one is empty)"
     raise ConfigError(
-        f"must name the values of its axis one by one ({reason})",
+        relation,
         key=parsed.get_key_element(),
         got=text.partition("=")[2],
         origin=f"override {text}",

@@ -9,8 +9,8 @@ from typing import Any
 
 from lrbench.errors import ConfigError
 
-_EPOCHS = re.compile(r"(\d+(?:\.\d+)?)ep", re.ASCII)
-_PART = re.compile(r"(\d+(?:\.\d+)?)%", re.ASCII)
+_EPOCHS = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)ep", re.ASCII)
+_PART = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)%", re.ASCII)
 
 FORMS = "must be whole updates (300), epochs ('10ep') or a part of the run ('20%')"
 

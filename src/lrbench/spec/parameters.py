@@ -73,6 +73,8 @@ def problems(error: ValidationError, prefix: str = "") -> list[Problem]:
     found: dict[str, Problem] = {}
     for detail in error.errors():
         parts = [str(part) for part in detail["loc"] if not _is_union_branch(part)]
+        # Of a component's own settings the user knows no level between.
+        parts = parts[1:] if prefix and parts[1:] and parts[0] == "params" else parts
         key = ".".join([prefix, *parts] if prefix else parts)
         got = NOTHING if detail["type"] == "missing" else detail["input"]
         found.setdefault(key, Problem(_relation(detail), key=key, got=got))
@@ -97,6 +99,8 @@ _RELATIONS = {
     "list_type": "must be a list such as [64,64]",
     "tuple_type": "must be a list such as [64,64]",
     "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "too_short": "must not be empty",
     "finite_number": "must be a finite number",
     "extra_forbidden": "is not a setting here",
 }
@@ -117,4 +121,7 @@ def _relation(detail: Any) -> str:
         return f"{words} {context[name]}"
     if kind == "literal_error":
         return f"must be one of: {context['expected']}".replace("'", "").replace(" or ", ", ")
-    return _RELATIONS.get(kind, f"is refused: {detail['msg'][:1].lower()}{detail['msg'][1:]}")
+    message: str = detail["msg"]
+    if message.startswith("must "):  # one of lrbench's own validators
+        return message
+    return _RELATIONS.get(kind, f"is refused: {message[:1].lower()}{message[1:]}")

@@ -7,14 +7,23 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic_core import PydanticCustomError
 
 from lrbench.spec.canonical import canonical, digest
 
 FORMAT_VERSION: Final = 1
 """Of the specification and the record. Records of older formats stay readable."""
 
-Device = Annotated[str, Field(pattern=r"^(cpu|cuda(:\d+)?)$")]
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name, re.ASCII):
+        raise PydanticCustomError("device", "must be cpu, cuda or cuda:<number>")
+    return name
+
+
+Device = Annotated[str, AfterValidator(_device)]
 Precision = Literal["float32", "float64", "bf16"]
 Engine = Literal["loop"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]

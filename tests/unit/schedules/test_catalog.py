@@ -135,3 +135,10 @@ def test_a_null_warmup_is_none() -> None:
 @pytest.mark.parametrize("module", ["base", "decay", "cyclic", "restarts", "compose", "catalog"])
 def test_the_examples_in_the_documentation_run(module: str) -> None:
     assert doctest.testmod(importlib.import_module(f"lrbench.schedules.{module}")).failed == 0
+
+
+@pytest.mark.parametrize(("name", "key"), [("step", "step_size"), ("triangular", "half_cycle")])
+def test_a_length_that_is_no_decay_cannot_be_left_null(name: str, key: str) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        build_schedule(name, {key: None}, 30)
+    assert caught.value.problems[0].key == key
