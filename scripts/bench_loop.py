@@ -23,7 +23,8 @@ from torch import nn
 
 from lrbench.config.resolve import Resolved
 from lrbench.tasks.base import Prepared
-from lrbench.workflows.run import load_data, resolve_overrides, run
+from lrbench.workflows.plan import load_data
+from lrbench.workflows.run import resolve_overrides, run
 
 BATCH = 64
 

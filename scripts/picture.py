@@ -1,10 +1,11 @@
 """The picture in the README: what a command prints, as SVG.
 
-    python scripts/picture.py docs/demo.svg lrbench summarize results/demo
+python scripts/picture.py docs/demo.svg lrbench summarize results/demo
 """
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
@@ -27,7 +28,7 @@ def main() -> None:
         check=True,
         env={**os.environ, "COLUMNS": str(WIDTH)},
     )
-    console = Console(record=True, width=WIDTH, file=Path(os.devnull).open("w"))
+    console = Console(record=True, width=WIDTH, file=io.StringIO())
     console.print(Text(f"$ {' '.join(command)}", style="bold"))
     console.print(Text(done.stdout.rstrip("\n")))
     svg = console.export_svg(title="lrbench", unique_id="lrbench")

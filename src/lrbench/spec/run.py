@@ -16,7 +16,6 @@ FORMAT_VERSION: Final = 1
 """Of the specification and the record. Records of older formats stay readable."""
 
 
-
 def _device(name: str) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d{1,4})?", name, re.ASCII):
         raise PydanticCustomError("device", "must be cpu, cuda or cuda:<number>")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Row, Start
 from lrbench.engine.device import configure
-from lrbench.workflows.run import ENGINES, load_data, make_plan
+from lrbench.workflows.plan import ENGINES, load_data, make_plan
 
 
 class _Clock:

@@ -12,25 +12,18 @@ from typing import Any
 from lrbench.config.compose import compose
 from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
-from lrbench.engine import loop
-from lrbench.engine.base import Lane, Outcome, Plan, Row, Start, Train
+from lrbench.engine.base import Outcome, Row, Start
 from lrbench.engine.device import check_device, configure, profile
-from lrbench.engine.tables import restarts_of, table_digest, tabulate
+from lrbench.engine.tables import table_digest
 from lrbench.errors import ConfigError, LrbenchError, RecordError, RunError
 from lrbench.record.environment import environment
 from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
-from lrbench.schedules.catalog import build_schedule
-from lrbench.spec.imports import resolve_import
-from lrbench.spec.run import FORMAT_VERSION, RunSpec
-from lrbench.streams import PURPOSES, SCHEME, Streams
-from lrbench.tasks.base import Prepared
-from lrbench.tasks.data.catalog import prepare
-from lrbench.tasks.models.build import build_model
+from lrbench.spec.run import FORMAT_VERSION
+from lrbench.streams import PURPOSES, SCHEME
+from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.results import check_results
-
-ENGINES: dict[str, Train] = {"loop": loop.train}
 
 _LR, _LOSS = STEP_COLUMNS.index("lr"), STEP_COLUMNS.index("train_loss")
 
@@ -142,55 +135,6 @@ def run(
         status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
         result = writer.close(_result(outcome))
     return _report(Record(writer.path, status, result=result), False, started, run.notes)
-
-
-def make_plan(spec: RunSpec, data: Prepared) -> Plan:
-    """What the engine needs to train ``spec``."""
-    schedule = build_schedule(spec.schedule.name, spec.schedule.params, spec.train.steps)
-    target = None
-    if spec.model.target is not None:
-        target = resolve_import(spec.model.target, key="model._target_")
-    model = spec.model
-    return Plan(
-        data=data,
-        build_model=lambda streams: build_model(
-            model.name, model.params, data.info, streams, target
-        ),
-        rates=tabulate([schedule], [spec.optimizer.lr], spec.train.steps),
-        batch_size=spec.train.batch_size,
-        eval_every=spec.train.eval_every,
-        layers_every=spec.diagnostics.layers_every,
-        compute=spec.compute,
-        lanes=(
-            Lane(
-                Streams(spec.seed, spec.streams.pinned()),
-                spec.optimizer,
-                restarts_of(schedule, spec.train.steps),
-            ),
-        ),
-    )
-
-
-def load_data(run: Resolved) -> Prepared:
-    """The data of a run, as its specification has them.
-
-    Raises
-    ------
-    RecordError
-        They are not the data the specification was made with.
-    """
-    spec = run.spec
-    streams = Streams(spec.seed, spec.streams.pinned())
-    builder = None
-    if spec.dataset.target is not None:
-        builder = resolve_import(spec.dataset.target, key="dataset._target_")
-    data = prepare(
-        spec.dataset.name, run.data_settings, split_root=streams.root_of("split"), builder=builder
-    )
-    if data.digest != spec.dataset.digest:
-        relation = f"must be the data the run was specified with ({spec.dataset.digest[:12]}…)"
-        raise RecordError(relation, key="dataset", got=f"{data.digest[:12]}…")
-    return data
 
 
 @contextmanager
