@@ -41,6 +41,22 @@ def figures(progress: Progress) -> str:
 
 
 @contextmanager
+def download_progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for each file that is fetched; nothing where none is."""
+    with bars() as display:
+        tasks: dict[str, TaskID] = {}
+
+        def show(name: str, done_bytes: int, total_bytes: int) -> None:
+            if name not in tasks:
+                say(f"fetching {name}")
+                tasks[name] = display.add_task(_short(name), total=total_bytes or None, figures="")
+            figure = f"{done_bytes / 2**20:.1f} MiB"
+            display.update(tasks[name], completed=done_bytes, figures=figure)
+
+        yield show
+
+
+@contextmanager
 def run_progress(name: str, steps: int) -> Iterator[Callable[[Progress], None]]:
     """The bar of one run."""
     with bars() as display:

@@ -25,11 +25,14 @@ def run(
 
     A complete record of the same specification is reported, not trained again.
     """
-    from lrbench.cli.progress import run_progress
+    from lrbench.cli.progress import download_progress, run_progress
     from lrbench.workflows.run import resolve_overrides
     from lrbench.workflows.run import run as run_workflow
 
-    resolved = resolve_overrides(overrides or [], config_dir=config_dir, note=note)
+    with download_progress() as on_download:
+        resolved = resolve_overrides(
+            overrides or [], config_dir=config_dir, note=note, on_download=on_download
+        )
     for remark in resolved.notes:
         say(f"note: {remark}")
     try:

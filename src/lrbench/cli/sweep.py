@@ -36,12 +36,18 @@ def sweep(
 
     Run it again to do what is missing; add seeds or values, and only those are trained.
     """
-    from lrbench.cli.progress import sweep_progress
+    from lrbench.cli.progress import download_progress, sweep_progress
     from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
 
-    plan = plan_sweep(
-        overrides or [], parse_seeds(seeds), results, config_dir=config_dir, note=note
-    )
+    with download_progress() as on_download:
+        plan = plan_sweep(
+            overrides or [],
+            parse_seeds(seeds),
+            results,
+            config_dir=config_dir,
+            note=note,
+            on_download=on_download,
+        )
     workers = jobs or default_workers()
     if dry_run:
         _show_plan(plan, workers, json)

@@ -21,6 +21,7 @@ from lrbench.spec.run import DiagnosticsSpec, RunSpec, TrainSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
+from lrbench.tasks.data.download import Progress
 from lrbench.tasks.models.build import build_model, normalises_over_batch
 
 
@@ -47,8 +48,14 @@ class Resolved:
     notes: tuple[str, ...] = field(default=())
 
 
-def resolve_run(composed: Composed) -> Resolved:
+def resolve_run(composed: Composed, on_download: Progress | None = None) -> Resolved:
     """Check a configuration and turn it into a specification.
+
+    Parameters
+    ----------
+    composed : Composed
+    on_download : callable, optional
+        Hears of files that are fetched: name, bytes so far, bytes in all (0 if unknown).
 
     Raises
     ------
@@ -71,6 +78,7 @@ def resolve_run(composed: Composed) -> Resolved:
         parts.data_settings,
         split_root=streams.root_of("split"),
         builder=parts.data_builder,
+        progress=on_download,
     )
     train, diagnostics = findings.insist("", _lengths, settings, len(data.train))
     findings.attempt("model", _check_model, parts, data, streams, train.batch_size)

@@ -22,6 +22,7 @@ from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
 from lrbench.spec.run import FORMAT_VERSION
 from lrbench.streams import PURPOSES, SCHEME
+from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.results import check_results
 
@@ -66,7 +67,11 @@ class RunReport:
 
 
 def resolve_overrides(
-    overrides: Sequence[str], *, config_dir: Path | None = None, note: str | None = None
+    overrides: Sequence[str],
+    *,
+    config_dir: Path | None = None,
+    note: str | None = None,
+    on_download: OnDownload | None = None,
 ) -> Resolved:
     """The one run that these overrides specify.
 
@@ -76,11 +81,15 @@ def resolve_overrides(
         Anything is wrong with them; nothing was written.
     """
     (arm,) = parse(overrides)
-    return resolve_arm(arm, config_dir=config_dir, note=note)
+    return resolve_arm(arm, config_dir=config_dir, note=note, on_download=on_download)
 
 
 def resolve_arm(
-    arm: Sequence[Override], *, config_dir: Path | None = None, note: str | None = None
+    arm: Sequence[Override],
+    *,
+    config_dir: Path | None = None,
+    note: str | None = None,
+    on_download: OnDownload | None = None,
 ) -> Resolved:
     """The first run of an arm, from its overrides already parsed."""
     composed = compose(arm, config_dir)
@@ -88,7 +97,7 @@ def resolve_arm(
         if "note" in composed.typed:
             raise ConfigError("cannot be given together with note=…", key="--note", got=note)
         composed.values["note"] = note
-    return resolve_run(composed)
+    return resolve_run(composed, on_download)
 
 
 def run(

@@ -16,6 +16,7 @@ from lrbench.record import layout
 from lrbench.record.files import claim_folder, create_file
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
+from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.results import check_results
 from lrbench.workflows.run import Progress, RunReport, resolve_arm, run
@@ -137,6 +138,7 @@ def plan_sweep(
     *,
     config_dir: Path | None = None,
     note: str | None = None,
+    on_download: OnDownload | None = None,
 ) -> SweepPlan:
     """Every run of the sweep, checked; nothing is written.
 
@@ -154,7 +156,7 @@ def plan_sweep(
     problems: list[Problem] = []
     for arm in arms:
         try:
-            first = resolve_arm(arm, config_dir=config_dir, note=note)
+            first = resolve_arm(arm, config_dir=config_dir, note=note, on_download=on_download)
         except ConfigError as error:
             problems += [p for p in error.problems if p not in problems]
             continue
