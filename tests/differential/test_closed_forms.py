@@ -165,14 +165,16 @@ SEEDS = 200
 BATCH = 4
 LR = 0.2
 CASES = {
-    # The run of the restarts ends in the middle of a cycle, at a rate that is far from zero.
-    "constant": (["schedule=constant"], 60),
-    "cosine": (["schedule=cosine"], 100),
-    "sgdr": (["schedule=sgdr", "schedule.first_cycle=20"], 90),
+    # The run of the restarts ends within its third cycle, four steps before it is over.
+    "constant": (["schedule=constant"], 40),
+    "cosine": (["schedule=cosine"], 60),
+    "sgdr": (["schedule=sgdr", "schedule.first_cycle=8"], 52),
 }
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", ["constant", "sgdr", pytest.param("cosine", marks=pytest.mark.slow)]
+)
 def test_the_mean_loss_of_many_seeds_is_the_exact_one_of_the_noisy_quadratic(engine, name):
     """O3; |z| < 4, which fails once in 15000 samples.
 
@@ -208,7 +210,7 @@ def test_the_mean_loss_of_many_seeds_is_the_exact_one_of_the_noisy_quadratic(eng
     # The test sees a noise that is not divided by the batch, and another schedule.
     others = [expected_loss(rates, **facts | {"variance": float(noise.var())})]
     if name == "constant":
-        others.append(expected_loss([LR / 2] * steps, **facts))
+        others.append(expected_loss([2 * LR] * steps, **facts))
     else:
         others.append(expected_loss([LR] * steps, **facts))
     for other in others:

@@ -8,11 +8,13 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
 from lrbench.streams import PURPOSES, SCHEME, Stream, Streams, stream
+
+unhurried = settings(deadline=None)  # a busy machine is no failure
 
 FROZEN = {
     (0, "init", ("output.weight",)): [
@@ -74,6 +76,7 @@ def test_numbers_of_two_purposes_are_not_correlated():
     assert abs(correlations).max() < 4 / math.sqrt(size)  # 21 pairs, four standard errors each
 
 
+@unhurried
 @given(root=st.integers(0, 2**63 - 1))
 def test_a_seed_and_its_neighbour_2_to_the_32_away_differ(root):
     far = root + 2**32
@@ -81,6 +84,7 @@ def test_a_seed_and_its_neighbour_2_to_the_32_away_differ(root):
     assert stream(root, "order", 3).raw(4).tolist() != stream(far, "order", 3).raw(4).tolist()
 
 
+@unhurried
 @given(short=st.integers(0, 50), longer=st.integers(0, 50))
 def test_fewer_numbers_are_the_first_of_more(short, longer):
     drawn = stream(9, "split")
@@ -97,6 +101,7 @@ def test_drawing_leaves_no_trace_in_the_next_draw():
     assert drawn.raw(5).tolist() == first
 
 
+@unhurried
 @given(size=st.integers(0, 300), root=st.integers(0, 10))
 def test_a_permutation_has_every_number_once(size, root):
     order = stream(root, "order", 0).permutation(size)

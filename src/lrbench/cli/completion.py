@@ -21,7 +21,7 @@ def complete_override(incomplete: str) -> list[str]:
 
 
 def _names() -> list[str]:
-    from lrbench.config.home import GROUPS, options, packaged_folder
+    from lrbench.config.home import CUSTOM, GROUPS, options, packaged_folder
 
     names = [f"{group}=" for group in GROUPS]
     for key, value in _read(packaged_folder() / "config.yaml").items():
@@ -31,6 +31,8 @@ def _names() -> list[str]:
             names.append(f"{key}=")
     for group in GROUPS:
         settings = {key for path in options(group).values() for key in _read(path)}
+        if (packaged_folder() / group / f"{CUSTOM}.yaml").is_file():
+            settings.add("_target_")
         names += [f"{group}.{key}=" for key in sorted(settings - {"name"})]
     return names
 

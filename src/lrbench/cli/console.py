@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -32,18 +34,33 @@ def talk() -> Console:
 
 
 def say(text: str = "") -> None:
-    """One remark on standard error."""
-    print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints
+    """One remark on standard error; what it quotes cannot drive the terminal."""
+    print(inert(text), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints
 
 
 def put(text: str) -> None:
-    """One result on standard output."""
-    print(text, flush=True)  # noqa: T201
+    """One result on standard output, inert likewise."""
+    print(inert(text), flush=True)  # noqa: T201
 
 
 def put_json(value: Any) -> None:
     """The whole answer of a command as one JSON object; non-finite numbers become null."""
-    put(json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False))
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
+    # JSON has its own way to write what a terminal would obey.
+    put("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """While libraries are loaded, Ctrl-C ends the process, which has done nothing yet.
+
+    Some of them swallow a KeyboardInterrupt, and are broken from then on.
+    """
+    usual = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -62,6 +79,8 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             say(str(error))
             raise SystemExit(int(error.exit_code)) from None
         except KeyboardInterrupt:
+            # Pressed once more, it ends the process instead of turning this into a traceback.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             say("interrupted")
             raise SystemExit(int(ExitCode.INTERRUPTED)) from None
         except BrokenPipeError:
@@ -70,6 +89,11 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             raise SystemExit(int(ExitCode.OK)) from None
 
     return wrapped
+
+
+def inert(text: str) -> str:
+    """``text`` with its control characters made visible."""
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def _finite(value: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.cli.console import put, put_json, say
+from lrbench.cli.console import loading, put, put_json, say
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 
 
@@ -25,9 +25,10 @@ def run(
 
     A complete record of the same specification is reported, not trained again.
     """
-    from lrbench.cli.progress import download_progress, run_progress
-    from lrbench.workflows.run import resolve_overrides
-    from lrbench.workflows.run import run as run_workflow
+    with loading():
+        from lrbench.cli.progress import download_progress, run_progress
+        from lrbench.workflows.run import resolve_overrides
+        from lrbench.workflows.run import run as run_workflow
 
     with download_progress() as on_download:
         resolved = resolve_overrides(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import out, put, put_json, say
+from lrbench.cli.console import inert, loading, out, put, put_json, say
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 from lrbench.errors import ExitCode
 
@@ -36,8 +36,9 @@ def sweep(
 
     Run it again to do what is missing; add seeds or values, and only those are trained.
     """
-    from lrbench.cli.progress import download_progress, sweep_progress
-    from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
+    with loading():
+        from lrbench.cli.progress import download_progress, sweep_progress
+        from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
 
     with download_progress() as on_download:
         plan = plan_sweep(
@@ -112,7 +113,7 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     for name in ("steps", "complete", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in arms:
-        table.add_row(*map(str, row.values()))
+        table.add_row(*(inert(str(value)) for value in row.values()))
     put(_headline(plan))
     put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
     out().print(table)

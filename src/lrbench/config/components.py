@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
 from lrbench.config.findings import Findings
 from lrbench.engine.optimizers import OPTIMIZERS, check_own
-from lrbench.errors import Problem, nearest
+from lrbench.errors import ConfigError, nearest
 from lrbench.schedules.catalog import SCHEDULES, Parameter
 from lrbench.spec.durations import FORMS, is_duration
 from lrbench.spec.imports import code_digest, resolve_import
 from lrbench.spec.parameters import check, problems, settings_of, unknown_key
 from lrbench.spec.run import Component, DatasetSpec, OptimizerSpec, slug
 from lrbench.tasks.data.catalog import DATASETS, entry_of
+from lrbench.tasks.data.entry import DatasetEntry
 from lrbench.tasks.models.catalog import MODELS
 
 Target = Callable[..., Any]
@@ -33,7 +34,7 @@ class Parts:
         Without its digest, and without the settings that say only where its files lie.
     data_settings : mapping
         All its settings.
-    data_builder, model_target : callable or None
+    data_builder, model_target, optimizer_target : callable or None
         What an import path leads to.
     model, schedule : Component
     optimizer : OptimizerSpec
@@ -45,6 +46,7 @@ class Parts:
     model: Component
     model_target: Target | None
     optimizer: OptimizerSpec
+    optimizer_target: Target | None
     schedule: Component
 
 
@@ -62,14 +64,14 @@ def read_parts(values: Mapping[str, Any], findings: Findings) -> Parts:
     }
     dataset, builder, data_settings = _dataset(raw["dataset"], findings)
     model, target = _model(raw["model"], findings)
-    optimizer = _optimizer(raw["optimizer"], findings)
+    optimizer, own = _optimizer(raw["optimizer"], findings)
     schedule = _schedule(raw["schedule"], findings)
     findings.raise_if_any()
     assert dataset is not None
     assert model is not None
     assert optimizer is not None
     assert schedule is not None
-    return Parts(dataset, data_settings, builder, model, target, optimizer, schedule)
+    return Parts(dataset, data_settings, builder, model, target, optimizer, own, schedule)
 
 
 def _dataset(
@@ -80,12 +82,17 @@ def _dataset(
     deciding: dict[str, Any] = {}
     if builder is not None or (target is None and _is_known("dataset", name, DATASETS, findings)):
         entry = entry_of(name, builder)
-        raw = findings.attempt("dataset", check, entry.schema, raw) or {}
+        raw = findings.attempt_own(target, "dataset", _checked_data, entry, raw) or {}
         # Where files lie decides no number; what is in them is in the digest.
         placing = settings_of(entry.archive.locate) if entry.archive else {}
         deciding = {key: value for key, value in raw.items() if key not in placing}
     spec = _make(DatasetSpec, "dataset", findings, name, target, builder, params=deciding)
     return spec, builder, raw
+
+
+def _checked_data(entry: DatasetEntry, raw: dict[str, Any]) -> dict[str, Any]:
+    # The schema is made from the function's signature, which a user's may not have.
+    return check(entry.schema, raw)
 
 
 def _model(raw: dict[str, Any], findings: Findings) -> tuple[Component | None, Target | None]:
@@ -96,18 +103,21 @@ def _model(raw: dict[str, Any], findings: Findings) -> tuple[Component | None, T
     return _make(Component, "model", findings, name, target, found, params=raw), found
 
 
-def _optimizer(raw: dict[str, Any], findings: Findings) -> OptimizerSpec | None:
+def _optimizer(
+    raw: dict[str, Any], findings: Findings
+) -> tuple[OptimizerSpec | None, Target | None]:
     name, target = _take_name("optimizer", raw, findings)
     found = _resolve("optimizer", target, findings)
     lr = raw.pop("lr", None)
     if found is not None:
-        findings.attempt("optimizer", check_own, found, raw)
+        findings.attempt_own(target, "optimizer", check_own, found, raw)
     elif target is None and _is_known("optimizer", name, OPTIMIZERS, findings):
         raw = findings.attempt("optimizer", check, OPTIMIZERS[name].builder, raw) or {}
     if lr is None:
         findings.add("must be given", "optimizer.lr", None, "optimizer.lr=0.1")
-        return None
-    return _make(OptimizerSpec, "optimizer", findings, name, target, found, params=raw, lr=lr)
+        return None, None
+    spec = _make(OptimizerSpec, "optimizer", findings, name, target, found, params=raw, lr=lr)
+    return spec, found
 
 
 def _schedule(raw: dict[str, Any], findings: Findings) -> Component | None:
@@ -116,39 +126,51 @@ def _schedule(raw: dict[str, Any], findings: Findings) -> Component | None:
         findings.add("can only be given for dataset, model, optimizer", "schedule._target_", target)
     elif _is_known("schedule", name, SCHEDULES, findings):
         known = SCHEDULES[name].parameters
-        for key, value in raw.items():
-            if key not in known:
-                findings.extend([unknown_key(key, known, value)], "schedule")
-            elif problem := _wrong_value(known[key], value):
-                findings.extend([problem], "schedule")
+        raw = {key: findings.attempt("schedule", _value, known, key, raw[key]) for key in raw}
         # A file of the user's own may leave out what has a default.
         defaults = {key: None if p.is_required else p.default for key, p in known.items()}
         raw = defaults | raw
     return _make(Component, "schedule", findings, name, None, None, params=raw)
 
 
-def _wrong_value(parameter: Parameter, value: Any) -> Problem | None:
-    """Lengths are checked as lengths, the rest against the builder's annotation."""
+def _value(known: Mapping[str, Parameter], key: str, value: Any) -> Any:
+    """A schedule's setting in its type (0 as 0.0 where it is a number); a length as typed."""
+    if key not in known:
+        raise ConfigError([unknown_key(key, known, value)])
+    parameter = known[key]
     if parameter.is_duration:
-        lengths = value if isinstance(value, list) else [value]
-        wrong = [item for item in lengths if item is not None and not is_duration(item)]
-        return Problem(FORMS, parameter.name, wrong[0]) if wrong else None
+        _check_lengths(parameter, value)
+        return value
     adapter: TypeAdapter[Any] = TypeAdapter(parameter.annotation, config={"allow_inf_nan": False})
     try:
-        adapter.validate_python(value, strict=True)
+        return adapter.validate_python(value, strict=True)
     except ValidationError as error:
-        return Problem(problems(error)[0].relation, parameter.name, value)
-    return None
+        raise ConfigError(problems(error)[0].relation, key=key, got=value) from None
+
+
+def _check_lengths(parameter: Parameter, value: Any) -> None:
+    """One length, or a list of them where there may be many; null where that has a meaning."""
+    if value is None and (parameter.is_required or parameter.default is None):
+        return
+    is_list = get_origin(parameter.annotation) is tuple
+    if is_list and not isinstance(value, list):
+        raise ConfigError("must be a list such as [50%,75%]", key=parameter.name, got=value)
+    for item in value if is_list else [value]:
+        if not is_duration(item):
+            raise ConfigError(FORMS, key=parameter.name, got=item)
 
 
 def _take_name(group: str, raw: dict[str, Any], findings: Findings) -> tuple[str, str | None]:
     """Take name and import path out of a component's settings."""
-    target, name = raw.pop("_target_", None), raw.pop("name", None)
-    if target is not None and not isinstance(target, str):
-        findings.add("must be a text", f"{group}._target_", target)
-    elif target is not None:
+    name = str(raw.pop("name", None))
+    if "_target_" not in raw:
+        return name, None
+    target = raw.pop("_target_")
+    if isinstance(target, str):
         return slug(target), target
-    return str(name), None
+    relation = "must be an import path such as mypkg.nets:Net"
+    findings.add(relation, f"{group}._target_", target)
+    return slug(""), ""
 
 
 def _resolve(group: str, target: str | None, findings: Findings) -> Target | None:

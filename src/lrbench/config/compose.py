@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
@@ -104,6 +106,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     origins = dict.fromkeys(map(str, config), primary)
     for group in GROUPS:
         origins |= _group_origin(group, str(config[group].get("name", "")), choices, user_folder)
+    origins |= _set_by_user(user_folder)
 
     problems = []
     for override in settings:
@@ -149,24 +152,51 @@ def _with_hydra(
     logging.getLogger("hydra").setLevel(logging.ERROR)
     Plugins.instance().register(_UserFolder)
     GlobalHydra.instance().clear()
-    chosen = [f"{group}={choice.value}" for group, choice in choices.items()]
+    chosen = [f"{group}='{choice.value}'" for group, choice in choices.items()]
     chosen += [f"{group}={CUSTOM}" for group in own]
     try:
-        with initialize_config_dir(str(packaged_folder()), version_base="1.3"):
+        with (
+            initialize_config_dir(str(packaged_folder()), version_base="1.3"),
+            warnings.catch_warnings(),
+        ):
+            # Without _self_ Hydra lets the options win over the file that chooses them.
+            warnings.filterwarnings("error", ".*missing `_self_`", UserWarning)
             config = hydra_compose("config", overrides=chosen)
-    except (HydraException, OmegaConfBaseException, YAMLError, OSError) as error:
-        root: BaseException = error
-        while root.__cause__ is not None:
-            root = root.__cause__
-        where = str(user_folder) if user_folder else "conf"
-        reason = " ".join(str(root).split())
-        raise ConfigError(f"must hold valid Hydra YAML ({reason})", key=where) from None
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        YAMLError,
+        OSError,
+        ValueError,
+        UserWarning,
+    ) as error:
+        raise _broken_yaml(error, user_folder) from None
     OmegaConf.set_struct(config, False)
-    missing = [group for group in GROUPS if not isinstance(config.get(group), DictConfig)]
-    if missing:
-        relation = f"must choose an option for each of {', '.join(GROUPS)}"
-        raise ConfigError(relation, key=shown(primary_file(user_folder)), got=f"no {missing[0]}")
+    for group in GROUPS:
+        if not isinstance(config.get(group), DictConfig):
+            chosen_file = _group_origin(group, "", choices, user_folder).get(group)
+            if chosen_file:
+                raise ConfigError(f"must be a mapping of the settings of {group}", key=chosen_file)
+            raise _no_choice(f"no {group}", user_folder)
     return config
+
+
+def _broken_yaml(error: Exception, user_folder: Path | None) -> ConfigError:
+    root: BaseException = error
+    while root.__cause__ is not None:
+        root = root.__cause__
+    if "No match in the defaults list" in str(root):
+        return _no_choice("a file without them", user_folder)
+    # The places in a file stand in several lines; Hydra's own messages go on about its insides.
+    text = str(root) if isinstance(root, YAMLError) else str(root).partition("\n")[0]
+    where = str(user_folder) if user_folder else "conf"
+    return ConfigError(f"must hold valid Hydra YAML ({' '.join(text.split())})", key=where)
+
+
+def _no_choice(got: str, user_folder: Path | None) -> ConfigError:
+    relation = f"must choose an option for each of {', '.join(GROUPS)}"
+    remedy = f"the whole defaults list of {packaged_folder() / 'config.yaml'}"
+    return ConfigError(relation, key=shown(primary_file(user_folder)), got=got, remedy=remedy)
 
 
 def _group_origin(
@@ -175,6 +205,16 @@ def _group_origin(
     option = str(choices[group].value) if group in choices else name
     path = options(group, user_folder).get(option)
     return {group: shown(path)} if path else {}
+
+
+def _set_by_user(user_folder: Path | None) -> dict[str, str]:
+    """The settings of components that the user's own ``config.yaml`` sets over their options."""
+    primary = primary_file(user_folder)
+    if primary.parent == packaged_folder():
+        return {}
+    found = yaml.safe_load(primary.read_bytes())
+    inner = {group: found[group] for group in GROUPS if isinstance(found.get(group), dict)}
+    return {f"{group}.{key}": shown(primary) for group, keys in inner.items() for key in keys}
 
 
 def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem | None:
@@ -188,10 +228,11 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
         remedy = f"{group}={override.value}"
         return Problem(relation, override.key, override.value, override.origin, remedy)
     if isinstance(node, DictConfig) and (last in node or group in own):
-        if not isinstance(node.get(last), DictConfig) or group in own:
+        inner = OmegaConf.to_container(node).get(last)  # type: ignore[union-attr]
+        if not isinstance(inner, dict) or group in own:
             return None
         relation = "must be set one setting at a time"
-        remedy = f"{override.key}.{next(iter(node[last]))}=…"
+        remedy = f"{override.key}.{next(iter(inner), '')}=…"
         return Problem(relation, override.key, override.value, override.origin, remedy)
     if last == "_target_":
         relation = f"can only be given for {', '.join(TARGETS)}"
@@ -211,7 +252,14 @@ def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[st
         origin = origin_of(key, origins or {})
         raise ConfigError(f"must resolve ({reason})", key=key or None, origin=origin) from None
     assert isinstance(plain, dict)
-    return {str(key): value for key, value in plain.items()}
+    return {str(key): _text_keys(value) for key, value in plain.items()}
+
+
+def _text_keys(values: Any) -> Any:
+    """YAML may have numbers for keys; settings have names."""
+    if isinstance(values, dict):
+        return {str(key): _text_keys(value) for key, value in values.items()}
+    return values
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:

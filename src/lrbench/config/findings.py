@@ -12,6 +12,12 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+def raised(error: Exception) -> str:
+    """What must hold of the user's code that raised ``error``."""
+    message = " ".join(str(error).split())
+    return f"must work with these settings (it raised {type(error).__name__}: {message})"
+
+
 class Findings:
     """What is wrong with a configuration, so far.
 
@@ -42,6 +48,25 @@ class Findings:
             return call(*args, **kwargs)
         except LrbenchError as error:
             self.extend(list(error.problems), group)
+            return None
+
+    def attempt_own(
+        self,
+        target: str | None,
+        group: str,
+        call: Callable[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T | None:
+        """Like ``attempt``; where the call runs the user's code at the import path ``target``,
+        whatever it raises is a problem.
+        """
+        try:
+            return self.attempt(group, call, *args, **kwargs)
+        except Exception as error:
+            if target is None:
+                raise
+            self.extend([Problem(raised(error), "_target_", target)], group)
             return None
 
     def insist(self, group: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from lrbench.errors import ConfigError
@@ -22,7 +23,7 @@ def packaged_folder() -> Path:
 
 def check_user_folder(folder: Path) -> None:
     """Refuse a ``--config-dir`` that is no folder."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         raise ConfigError("must be a folder", key="--config-dir", got=str(folder))
 
 
@@ -32,7 +33,7 @@ def options(group: str, user_folder: Path | None = None) -> dict[str, Path]:
     for folder in (packaged_folder(), user_folder):
         if folder is not None:
             files = sorted((folder / group).glob("*.yaml"))
-            found |= {path.stem: path for path in files if path.stem != CUSTOM}
+            found |= {path.stem: path for path in files if path.stem != CUSTOM and path.is_file()}
     return found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice, product
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -14,6 +15,9 @@ from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
 from lrbench.errors import ConfigError, Problem
+
+MOST_ARMS = 10_000
+"""Of one sweep; more are a typing error."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +63,12 @@ def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, 
     for key in dict.fromkeys(axis[0].key for axis in axes):
         typed = [text for text in texts if text.partition("=")[0].strip() == key]
         if len(typed) > 1:
-            problems.append(Problem("must be set once", key, typed, remedy=typed[-1]))
+            problems.append(Problem("must be set once", key, typed, remedy="only one of them"))
     if problems:
         raise ConfigError(problems)
-    return list(itertools.product(*axes))
+    if (arms := math.prod(map(len, axes))) > MOST_ARMS:
+        raise ConfigError(f"must have at most {MOST_ARMS} arms", key="the sweep", got=arms)
+    return list(product(*axes))
 
 
 def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
@@ -94,14 +100,14 @@ def _parse_one(text: str) -> HydraOverride:
     form = "must have the form key=value"
     key = text.partition("=")[0].strip().lstrip("+~")
     if not key or ("=" not in text and not text.startswith("~")):
-        raise ConfigError(form, key=f"override '{text}'", remedy=f"{key or 'schedule'}=…")
+        raise ConfigError(form, key=f"override {text!r}", remedy=f"{key or 'schedule'}=…")
     try:
         return OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        reason = str(error).splitlines()[0]
+    except (HydraException, ValueError) as error:  # a ValueError: more digits than Python reads
+        reason = str(error).splitlines()[0].partition(" expecting {")[0]
         raise ConfigError(
             f"{form} in Hydra's grammar ({reason})",
-            key=f"override '{text}'",
+            key=f"override {text!r}",
             remedy=_quoted(text),
         ) from None
 
@@ -109,7 +115,7 @@ def _parse_one(text: str) -> HydraOverride:
 def _quoted(text: str) -> str | None:
     """The override with its value in quotes, for the shell, if it parses then."""
     key, _, value = text.partition("=")
-    if "'" in value or '"' in value or "$" in value:
+    if not value.isprintable() or any(c in value for c in "'\"$`\\") or value != value.strip(","):
         return None
     try:
         OverridesParser.create().parse_override(f"{key}='{value}'")
@@ -133,11 +139,12 @@ def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> Non
 
 def _elements(parsed: HydraOverride, text: str) -> list[str]:
     relation = "must name the values of its axis one by one"
-    with suppress(HydraException):  # an interval, or a pattern
-        values = [str(value) for value in parsed.sweep_string_iterator()]
-        if values and "" not in values:
+    with suppress(HydraException, ValueError):  # an interval, a pattern, a range with no step
+        values = [str(value) for value in islice(parsed.sweep_string_iterator(), MOST_ARMS + 1)]
+        if values and "" not in values and len(values) <= MOST_ARMS:
             return values
-        relation += " (it has none)" if not values else " (one is empty)"
+        relation += " (it has none)" if not values else ""
+        relation += f" (it has more than {MOST_ARMS})" if len(values) > MOST_ARMS else ""
     raise ConfigError(
         relation,
         key=parsed.get_key_element(),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import Composed
 from lrbench.config.findings import Findings
 from lrbench.config.settings import Duration, Settings, read_settings
 from lrbench.engine.device import check_device
+from lrbench.engine.optimizers import OPTIMIZERS
 from lrbench.engine.tables import tabulate
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule
 from lrbench.schedules.catalog import SCHEDULES, build_schedule
 from lrbench.spec.durations import resolve, to_steps
@@ -23,6 +24,12 @@ from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
 from lrbench.tasks.data.download import Progress
 from lrbench.tasks.models.build import build_model, normalises_over_batch
+
+if TYPE_CHECKING:
+    from torch.nn import Module, Parameter
+
+LONGEST_STEPS = 100_000_000
+"""Updates of the longest run: its table of rates must fit the memory."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     assert settings is not None
 
     streams = Streams(settings.seed, settings.streams.pinned())
-    data = findings.insist(
+    data = findings.attempt_own(
+        parts.dataset.target,
         "dataset",
         prepare,
         parts.dataset.name,
@@ -80,8 +88,16 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         builder=parts.data_builder,
         progress=on_download,
     )
+    findings.raise_if_any()
+    assert data is not None
     train, diagnostics = findings.insist("", _lengths, settings, len(data.train))
-    findings.attempt("model", _check_model, parts, data, streams, train.batch_size)
+    model = findings.attempt_own(
+        parts.model.target, "model", _check_model, parts, data, streams, train.batch_size
+    )
+    if model is not None:
+        findings.attempt_own(
+            parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
+        )
     params, schedule = findings.insist("schedule", _fit_schedule, parts, train, len(data.train))
     findings.insist("", tabulate, [schedule], [parts.optimizer.lr], train.steps)
     spec = RunSpec(
@@ -111,7 +127,18 @@ def with_seed(run: Resolved, seed: int) -> Resolved:
         builder = None
         if spec.dataset.target is not None:
             builder = resolve_import(spec.dataset.target, key="dataset._target_")
-        data = prepare(spec.dataset.name, run.data_settings, split_root=seed, builder=builder)
+        findings = Findings({})
+        data = findings.attempt_own(
+            spec.dataset.target,
+            "dataset",
+            prepare,
+            spec.dataset.name,
+            run.data_settings,
+            split_root=seed,
+            builder=builder,
+        )
+        findings.raise_if_any()
+        assert data is not None
         dataset = spec.dataset.model_copy(update={"digest": data.digest})
         spec = spec.model_copy(update={"dataset": dataset})
     spec = RunSpec.model_validate(spec.model_dump())
@@ -130,13 +157,17 @@ def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]
         )
     per_epoch = size // train.batch_size
     if train.steps is not None:
-        total = train.steps
+        key, length = "train.steps", float(train.steps)
     else:
         assert train.epochs is not None
-        total = round(train.epochs * per_epoch)
-        if total < 1:
-            relation = f"must come to at least one of the {per_epoch} updates of an epoch"
-            raise ConfigError(relation, key="train.epochs", got=train.epochs)
+        key, length = "train.epochs", train.epochs * per_epoch
+    if length > LONGEST_STEPS:
+        relation = f"must come to at most {LONGEST_STEPS} updates"
+        raise ConfigError(relation, key=key, got=train.steps or train.epochs)
+    total = round(length)
+    if total < 1:
+        relation = f"must come to at least one of the {per_epoch} updates of an epoch"
+        raise ConfigError(relation, key=key, got=train.epochs)
 
     def updates(key: str, value: Duration) -> int:
         length = to_steps(value, steps_per_epoch=per_epoch, total_steps=total, key=key)
@@ -157,7 +188,7 @@ def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]
     )
 
 
-def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int) -> None:
+def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int) -> Module:
     """Build the model once: it must fit the data, and the batches must fit it."""
     model = build_model(
         parts.model.name, parts.model.params, data.info, streams, parts.model_target
@@ -165,6 +196,14 @@ def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int
     if batch_size == 1 and normalises_over_batch(model):
         relation = "needs train.batch_size of at least 2: it normalises over the batch"
         raise ConfigError(relation, remedy="train.batch_size=32")
+    return model
+
+
+def _check_optimizer(parts: Parts, weights: list[Parameter]) -> None:
+    """Build the optimizer once: settings may be right one by one and wrong together."""
+    spec = parts.optimizer
+    builder = parts.optimizer_target or OPTIMIZERS[spec.name].builder
+    builder(weights, lr=spec.lr, **spec.params)
 
 
 def _fit_schedule(parts: Parts, train: TrainSpec, size: int) -> tuple[dict[str, Any], Schedule]:
@@ -180,4 +219,11 @@ def _fit_schedule(parts: Parts, train: TrainSpec, size: int) -> tuple[dict[str, 
         steps_per_epoch=size // train.batch_size,
         total_steps=train.steps,
     )
-    return params, build_schedule(name, params, train.steps)
+    try:
+        return params, build_schedule(name, params, train.steps)
+    except ScheduleError as error:
+        # Lengths as they were typed, not as they came out.
+        typed = [
+            replace(p, got=parts.schedule.params.get(p.key or "", p.got)) for p in error.problems
+        ]
+        raise ScheduleError(typed) from None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PlainValidator, ValidationError
+from pydantic_core import PydanticCustomError
 
 from lrbench.config.compose import Composed
 from lrbench.config.findings import Findings
@@ -14,7 +15,14 @@ from lrbench.spec.durations import FORMS, is_duration
 from lrbench.spec.parameters import problems
 from lrbench.spec.run import ComputeSpec, Frozen, Positive, Seed, StreamSeeds
 
-Duration = int | str
+
+def _duration(value: Any) -> int | str:
+    if not is_duration(value):
+        raise PydanticCustomError("duration", FORMS)
+    return value  # type: ignore[no-any-return]
+
+
+Duration = Annotated[int | str, PlainValidator(_duration)]
 
 
 class Train(Frozen):
@@ -65,17 +73,10 @@ def read_settings(composed: Composed, findings: Findings) -> Settings | None:
     if isinstance(values.get("train"), dict):
         _settle_length(values["train"], composed, findings)
     try:
-        settings = Settings.model_validate(values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         findings.extend([_with_neighbour(problem) for problem in problems(error)])
         return None
-    for key, value in (
-        ("train.eval_every", settings.train.eval_every),
-        ("diagnostics.layers_every", settings.diagnostics.layers_every),
-    ):
-        if value is not None and not is_duration(value):
-            findings.add(FORMS, key, value)
-    return settings
 
 
 def _settle_length(train: dict[str, Any], composed: Composed, findings: Findings) -> None:

@@ -12,8 +12,9 @@ import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from types import FrameType
@@ -125,19 +126,35 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
                 unfinished -= 1
                 yield Event("done" if kind == "done" else "failed", job, value)
     finally:
-        for worker in crew:
-            worker.stop()
-        for worker in crew:
-            worker.join(STOP_GRACE_S)
+        try:
+            for worker in crew:
+                worker.stop()
+            for worker in crew:
+                worker.join(STOP_GRACE_S)
+        except KeyboardInterrupt:  # pressed again: at once, then
+            for worker in crew:
+                worker.join(0.0)
+            raise
 
 
 def _free_worker(crew: list[_Worker], limit: int, task: str) -> _Worker | None:
     """An idle worker, a new one if there may be more, or None."""
     idle = next((worker for worker in crew if worker.job == NO_JOB), None)
     if idle is None and len(crew) < limit:
-        idle = _Worker(task)
-        crew.append(idle)
+        with _later_interrupts():
+            idle = _Worker(task)
+            crew.append(idle)
     return idle
+
+
+@contextmanager
+def _later_interrupts() -> Iterator[None]:
+    """Ctrl-C is heard afterwards: a worker inherits its deafness, and none is started unseen."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _next_messages(crew: Sequence[_Worker]) -> Iterator[tuple[_Worker, str, Any]]:
@@ -165,17 +182,19 @@ def _cause(exit_code: int | None) -> str:
 def _work(pipe: Connection, task: str) -> None:
     # Ctrl-C reaches the whole terminal; the parent decides what it means and stops workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     module, _, name = task.partition(":")
     # A worker has one thread; libraries that read this do so when they are loaded.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    # Until here there was nothing to put in order, and being killed by the signal is right.
+    signal.signal(signal.SIGTERM, _interrupt)
     # A parent that has gone ends the worker: at the next report, or while it waits for a job.
     with suppress(EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         while True:
             payload = pipe.recv()
             try:
-                result = function(payload, lambda value: pipe.send(("progress", value)))
+                result = function(payload, partial(_report, pipe))
             except (BrokenPipeError, KeyboardInterrupt):
                 raise
             except LrbenchError as error:
@@ -186,6 +205,14 @@ def _work(pipe: Connection, task: str) -> None:
                 pipe.send(("done", result))
     # Late signals must not spoil the interpreter's own shutdown.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def _report(pipe: Connection, value: Any) -> None:
+    """Tell the parent; if it has gone, the task is interrupted, which is no failure of its own."""
+    try:
+        pipe.send(("progress", value))
+    except (BrokenPipeError, ConnectionResetError):
+        raise KeyboardInterrupt from None
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -103,7 +103,7 @@ def parse_log(data: bytes, columns: Sequence[str], path: Path) -> Log:
     rows: list[list[Value]] = []
     for number, line in enumerate(lines, start=2):
         fields = line.split(",")
-        if not whole.fullmatch(line) or ("e+3" in line and _overflows(fields)):
+        if not whole.fullmatch(line) or ("e+" in line and _overflows(fields, is_text)):
             raise _damage(fields, columns, path, number)
         rows.append(
             [
@@ -124,9 +124,12 @@ def _field(column: str) -> str:
     return _TEXT if column in TEXT_COLUMNS else f"(?:{_NUMBER})?"
 
 
-def _overflows(fields: list[str]) -> bool:
+def _overflows(fields: list[str], is_text: list[bool]) -> bool:
     """Whether there is a number that float() would make infinite without a word."""
-    return any("e+3" in field and math.isinf(float(field)) for field in fields)
+    return any(
+        "e+" in field and not text and math.isinf(float(field))
+        for field, text in zip(fields, is_text, strict=True)
+    )
 
 
 def _damage(fields: list[str], columns: Sequence[str], path: Path, number: int) -> RecordError:

@@ -66,13 +66,15 @@ class Record:
         Raises
         ------
         RecordError
-            The log is missing, malformed, or not the one the closing file speaks of.
+            The log is missing, unreadable, malformed, or not the one the closing file speaks of.
         """
         path = self.path / name
         try:
             data = read_file(path, 16 * 2**30)
         except FileNotFoundError:
             raise RecordError("must exist in a record", key=str(path)) from None
+        except OSError as error:
+            raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
         stated = self.result.get("logs", {}).get(name)
         if stated and stated["sha256"] != hashlib.sha256(data).hexdigest():
             raise RecordError("must have the digest its closing file states", key=str(path))
@@ -95,12 +97,14 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     RecordError
-        It is missing, no JSON, or holds something else.
+        It is missing, unreadable, no JSON, or holds something else.
     """
     try:
         value = parse(read_file(path).decode())
     except FileNotFoundError:
         raise RecordError("must exist in a record", key=str(path)) from None
+    except OSError as error:
+        raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
     except ValueError as error:
         raise RecordError(f"must be JSON: {error}", key=str(path)) from None
     if not isinstance(value, dict):

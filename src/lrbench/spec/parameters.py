@@ -73,8 +73,6 @@ def problems(error: ValidationError, prefix: str = "") -> list[Problem]:
     found: dict[str, Problem] = {}
     for detail in error.errors():
         parts = [str(part) for part in detail["loc"] if not _is_union_branch(part)]
-        # Of a component's own settings the user knows no level between.
-        parts = parts[1:] if prefix and parts[1:] and parts[0] == "params" else parts
         key = ".".join([prefix, *parts] if prefix else parts)
         got = NOTHING if detail["type"] == "missing" else detail["input"]
         found.setdefault(key, Problem(_relation(detail), key=key, got=got))

@@ -15,8 +15,15 @@ def check_results(folder: Path) -> None:
     ------
     ConfigError
     """
+    try:
+        folder.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        relation = f"must be the path of a folder ({error.strerror})"
+        raise ConfigError(relation, key="--results", got=str(folder)) from None
     existing = folder
-    while not existing.exists() and existing != existing.parent:
+    while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
     if not existing.is_dir():
         relation = (

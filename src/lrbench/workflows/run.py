@@ -132,14 +132,14 @@ def run(
     started = time.monotonic()
     check_results(results)
     check_device(run.spec.compute)
-    with RecordWriter(results, run.spec) as writer:
+    with failures_named(results / run.spec.run_id), RecordWriter(results, run.spec) as writer:
         found = writer.found()
         if found.status is Status.CORRUPT and not force:
             relation = f"is damaged ({found.reason})"
             raise RecordError(relation, key=str(writer.path), remedy="--force trains it again")
         if found.status.is_finished and not force:
             return _report(found, True, started, run.notes)
-        with _failures_named(writer.path):
+        with failures_named(writer.path):
             outcome = _train(run, writer, reason, on_progress)
         status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
         result = writer.close(_result(outcome))
@@ -147,17 +147,18 @@ def run(
 
 
 @contextmanager
-def _failures_named(path: Path) -> Iterator[None]:
+def failures_named(path: Path) -> Iterator[None]:
     """A full disk or a model that raises, as an error of this run."""
     try:
         yield
     except LrbenchError:
         raise
     except OSError as error:
-        where = error.filename or path
-        raise RecordError(f"could not be written ({error.strerror})", key=str(where)) from error
+        where, reason = error.filename or path, error.strerror or str(error)
+        raise RecordError(f"could not be written ({reason})", key=str(where)) from error
     except Exception as error:
-        raise RunError(f"failed: {type(error).__name__}: {error}", key=path.name) from error
+        message = " ".join(str(error).split())
+        raise RunError(f"failed: {type(error).__name__}: {message}", key=path.name) from error
 
 
 def _train(

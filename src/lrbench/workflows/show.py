@@ -75,7 +75,7 @@ def _lines(values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[tu
             continue
         yield f"{key}:", origins.get(key, "")
         for inner, item in value.items():
-            yield f"  {inner}: {_yaml(item)}", _if_override(origins.get(f"{key}.{inner}", ""))
+            yield f"  {inner}: {_yaml(item)}", origins.get(f"{key}.{inner}", "")
 
 
 def _if_override(origin: str) -> str:

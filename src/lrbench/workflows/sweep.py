@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.results import check_results
-from lrbench.workflows.run import Progress, RunReport, resolve_arm, run
+from lrbench.workflows.run import Progress, RunReport, failures_named, resolve_arm, run
 
 TASK = "lrbench.workflows.sweep:train_job"
 
@@ -113,7 +114,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) > 1 and not parts[-1]:
         parts.pop()
-    if any(not (part.isascii() and part.isdigit()) for part in parts):
+    if any(not re.fullmatch(r"[0-9]{1,20}", part) for part in parts):
         relation = "must be a number of seeds or a list of whole numbers from 0"
         raise ConfigError(relation, key=key, got=text, remedy=example)
     numbers = tuple(int(part) for part in parts)
@@ -158,7 +159,9 @@ def plan_sweep(
         try:
             first = resolve_arm(arm, config_dir=config_dir, note=note, on_download=on_download)
         except ConfigError as error:
-            problems += [p for p in error.problems if p not in problems]
+            # By their text: a nan is not equal to itself.
+            told = set(map(str, problems))
+            problems += [p for p in error.problems if str(p) not in told]
             continue
         runs.append([with_seed(first, seed) for seed in seeds])
     if problems:
@@ -200,9 +203,10 @@ def run_sweep(
     KeyboardInterrupt
         Passed on after the workers have stopped; what is complete stays.
     """
-    claim_folder(plan.path.parent)
-    if not plan.path.exists():
-        create_file(plan.path, plan.spec.text.encode())
+    with failures_named(plan.path):
+        claim_folder(plan.path.parent)
+        if not plan.path.exists():
+            create_file(plan.path, plan.spec.text.encode())
     missing = plan.missing
     done = diverged = 0
     failures: list[tuple[str, str]] = []
@@ -241,7 +245,8 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
         spec = job.run.spec
         kind = spec.model_copy(update={"seed": 0, "schedule": plan.jobs[0].run.spec.schedule}).text
         if kind not in per_kind:
-            per_kind[kind] = seconds_of(job.run, probe_steps)
+            with failures_named(plan.results / spec.run_id):
+                per_kind[kind] = seconds_of(job.run, probe_steps)
         per_step, per_look = per_kind[kind]
         looks = 2 + spec.train.steps // spec.train.eval_every
         total += per_step * spec.train.steps + per_look * looks

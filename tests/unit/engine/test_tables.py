@@ -1,0 +1,56 @@
+"""Schedules as tables."""
+
+import hashlib
+import math
+import struct
+
+import numpy as np
+import pytest
+
+from lrbench.engine.base import Restart
+from lrbench.engine.tables import restarts_of, table_digest, tabulate
+from lrbench.errors import ScheduleError
+from lrbench.schedules.base import Cycles, Schedule
+
+
+def test_a_table_has_a_row_an_update_and_a_column_a_lane():
+    schedules = [Schedule(lambda step: step + 1.0), Schedule(lambda step: 10.0 - step)]
+    table = tabulate(schedules, [0.5, 2.0], 4)
+    assert table.tolist() == [[0.5, 20.0], [1.0, 18.0], [1.5, 16.0], [2.0, 14.0]]
+    assert table.dtype == np.float64
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, -1e-300])
+@pytest.mark.parametrize("at", [0, 3, 6])
+def test_a_factor_that_is_no_rate_is_refused_with_its_step(bad, at):
+    schedules = [
+        Schedule(lambda step: 1.0),
+        Schedule(lambda step: bad if step == at else 1.0),
+    ]
+    with pytest.raises(ScheduleError, match=rf"step {at} is not") as caught:
+        tabulate(schedules, [1.0, 1.0], 7)
+    assert caught.value.problems[0].key == "schedule"
+
+
+def test_a_product_that_overflows_is_refused_and_zero_is_not():
+    with pytest.raises(ScheduleError, match="step 0"):
+        tabulate([Schedule(lambda step: 1e200)], [1e200], 2)
+    assert tabulate([Schedule(lambda step: 0.0)], [1.0], 2).tolist() == [[0.0], [0.0]]
+
+
+def test_restarts_have_the_length_their_cycle_has_in_this_run():
+    starts = [0, 3, 8, 20]
+    schedule = Schedule(lambda step: 1.0, Cycles(lambda i: starts[i] if i < len(starts) else None))
+    assert restarts_of(schedule, 30) == (Restart(3, 1, 5), Restart(8, 2, 12), Restart(20, 3, 10))
+    assert restarts_of(schedule, 20) == (Restart(3, 1, 5), Restart(8, 2, 12))
+    assert restarts_of(schedule, 9) == (Restart(3, 1, 5), Restart(8, 2, 1))
+    assert restarts_of(schedule, 3) == ()
+
+
+def test_the_digest_of_a_table_is_that_of_its_little_endian_bytes():
+    rates = [0.1, 0.05, 0.0]
+    wanted = hashlib.sha256(struct.pack("<3d", *rates)).hexdigest()
+    assert table_digest(np.array(rates)) == wanted
+    assert table_digest(np.array(rates, dtype=">f8")) == wanted
+    assert table_digest(np.array([[r, 9.0] for r in rates])[:, 0]) == wanted
+    assert table_digest(np.array(rates[::-1])) != wanted
