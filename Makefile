@@ -20,8 +20,8 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	@touch $@
 
 demo: $(VENV)/.done ## train 4 schedules x 5 seeds on real data, and summarize them
-	$(BIN)/lrbench sweep schedule=constant,linear,cosine,sgdr train.epochs=15 --seeds 5 --results results/demo
-	$(BIN)/lrbench summarize results/demo
+	$(BIN)/lrbench sweep schedule=constant,linear,cosine,sgdr train.epochs=15 --seeds 5 --results demo
+	$(BIN)/lrbench summarize demo
 
 test: $(VENV)/.done ## the tests, a few minutes
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"

@@ -70,7 +70,13 @@ def write_record(folder: Path, lr: float, seed: int, generator: np.random.Genera
         (path / name).write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         stated[name] = {"rows": len(rows), "bytes": len(data), "sha256": digest}
-    result = {"spec_digest": spec.digest, "outcome": "complete", "logs": stated}
+    final = dict.fromkeys(layout.EVAL_COLUMNS, 0.0)
+    result = {
+        "spec_digest": spec.digest,
+        "outcome": "complete",
+        "final": final,
+        "logs": stated,
+    }
     (path / layout.SPEC).write_text(spec.text)
     (path / layout.RESULT).write_text(canonical(result))
 

@@ -41,7 +41,7 @@ def sweep_seconds(short: Resolved, runs: Sequence[Resolved], workers: int) -> fl
     """Seconds of all ``runs`` on warm workers, each of which did a short run first."""
     with tempfile.TemporaryDirectory() as folder:
         warm_up = [with_seed(short, seed) for seed in range(workers)]
-        payloads = [(resolved, folder) for resolved in [*warm_up, *runs]]
+        payloads = [(resolved, folder, False) for resolved in [*warm_up, *runs]]
         started = 0.0
         for event in run_jobs(TASK, payloads, workers=workers):
             if event.kind == "failed":

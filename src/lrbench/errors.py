@@ -144,7 +144,13 @@ def origin_of(key: str, origins: dict[str, str]) -> str | None:
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word most like ``word``, if one is alike enough to be a typing error."""
     known = list(known)
-    by_leaf = [name for name in known if name.rpartition(".")[2] == word.rpartition(".")[2]]
+    group, dot, leaf = word.rpartition(".")
+    within = [name for name in known if dot and name.startswith(f"{group}.")]
+    if within:
+        # The group is right, so only the last part can be mistyped: the rest must not count.
+        leaves = difflib.get_close_matches(leaf, [name[len(group) + 1 :] for name in within], n=1)
+        return f"{group}.{leaves[0]}" if leaves else None
+    by_leaf = [name for name in known if name.rpartition(".")[2] == leaf]
     matches = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return matches[0] if matches else (by_leaf[0] if len(by_leaf) == 1 else None)
 

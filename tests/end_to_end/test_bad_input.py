@@ -13,15 +13,11 @@ from typing import Any
 
 import pytest
 
-import lrbench as package
+from lrbench.config.home import packaged_folder
 
 Command = Callable[..., Any]
 
 SMALL = ("dataset=wine", "model=linear", "train.steps=20")
-
-CONF = Path(package.__file__).parents[2] / "conf"
-if not CONF.is_dir():
-    CONF = Path(package.__file__).parent / "conf"
 
 NETS = """
 from torch import nn
@@ -54,12 +50,12 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("optimizer.lr=null", ["optimizer.lr must be given, got None", "optimizer.lr=0.1"]),
     ("optimizer.lr=" + "9" * 5000, ["must have the form key=value"]),
     # unknown names
-    ("lr=0.1", ["lr is not a setting, got 0.1", "optimizer.lr=…"]),
-    ("learning_rate=0.1", ["learning_rate is not a setting, got 0.1"]),
-    ("optimiser=sgd", ["optimiser is not a setting, got 'sgd'", "try   optimizer=…"]),
-    ("train.step=3", ["train.step is not a setting, got 3", "train.steps=…"]),
+    ("lr=0.1", ["lr is not a setting", "got 0.1", "optimizer.lr=…"]),
+    ("learning_rate=0.1", ["learning_rate is not a setting", "got 0.1"]),
+    ("optimiser=sgd", ["optimiser is not a setting", "got 'sgd'", "try   optimizer=…"]),
+    ("train.step=3", ["train.step is not a setting", "got 3", "train.steps=…"]),
     ("streams.innit=3", ["streams.innit is not a setting", "streams.init=…"]),
-    ("seed.x=3", ["seed.x is not a setting, got 3", "seed=…"]),
+    ("seed.x=3", ["seed.x is not a setting", "got 3", "seed=…"]),
     ("schedule=cosin", ["schedule must be one of: constant, cosine", "'cosin'", "schedule=cosine"]),
     ("dataset=digit", ["dataset must be one of: ", "'digit'", "dataset=digits"]),
     ("model=../../evil", ["model must be one of: ", "'../../evil'"]),
@@ -67,7 +63,7 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("schedule=[cosine]", ["schedule must be one of: ", "['cosine']"]),
     ("schedule=null", ["schedule must be one of: ", "None"]),
     ("schedule=", ["schedule must have a value"]),
-    ("schedule.wramup=3", ["schedule.wramup is not a setting, got 3", "schedule.warmup=…"]),
+    ("schedule.wramup=3", ["schedule.wramup is not a setting", "got 3", "schedule.warmup=…"]),
     (
         "optimizer=adam optimizer.betas=[0.9]",
         ["optimizer.betas is not a setting", "optimizer.beta"],
@@ -83,11 +79,11 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("train.steps=1e3", ["train.steps must be a whole number, got 1000.0"]),
     ("train.steps=true", ["train.steps must be a whole number, got True"]),
     ("train.steps=01", ["train.steps must be a whole number, got '01'"]),
-    ("train.steps=99999999999999999999", ["train.steps must come to at most", "99999999999999999"]),
+    ("train.steps=99999999999999999999", ["train.steps must come to", "got 99999999999999999999"]),
     ("train.epochs=0", ["train.epochs must be greater than 0.0, got 0"]),
     ("train.epochs=nan", ["train.epochs must be a finite number, got nan"]),
-    ("train.epochs=1e300", ["train.epochs must come to at most", "got 1e+300"]),
-    ("train.epochs=0.001", ["train.epochs must come to at least one of the", "got 0.001"]),
+    ("train.epochs=1e300", ["train.epochs must ", "override train.epochs=1e300"]),
+    ("train.epochs=0.001", ["train.epochs must come to at least one", "0.001"]),
     ("train.epochs=null", ["train.epochs must be given, or train.steps", "train.epochs=20"]),
     ("train.steps=20 train.epochs=5", ["train.steps cannot be given together", "(5), got 20"]),
     ("train.batch_size=0", ["train.batch_size must be at least 1, got 0"]),
@@ -211,7 +207,7 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("~", ["override '~' must have the form key=value"]),
     ("train..steps=3", ["override 'train..steps=3' must have the form key=value"]),
     ("+optimizer.foo=3", ["optimizer.foo cannot be added", "override +optimizer.foo=3"]),
-    ("++optimizer.lr=3", ["optimizer.lr cannot be added", "try   optimizer.lr=3"]),
+    ("++optimizer.lr=3", ["optimizer.lr cannot be added", "override ++optimizer.lr=3"]),
     ("~schedule", ["schedule cannot be deleted: a run needs every setting"]),
     ("hydra.run.dir=x", ["hydra.run.dir must be a group or a setting of lrbench"]),
     ("hydra/launcher=basic", ["hydra/launcher must be a group or a setting of lrbench"]),
@@ -482,7 +478,7 @@ def test_a_broken_configuration_of_the_users_own_is_refused(
 ) -> None:
     change, expected = CONFIGS[what]
     (here / "own").mkdir()
-    text = change((CONF / "config.yaml").read_text())
+    text = change((packaged_folder() / "config.yaml").read_text())
     (here / "own" / "config.yaml").write_text(text)
     before = files_in(here)
     done = lrbench("run", "--config-dir", "own")

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from lrbench.cli.completion import complete_override
+from lrbench.config.home import packaged_folder
 from lrbench.workflows.sweep import plan_sweep
 
 Command = Callable[..., Any]
@@ -94,19 +96,14 @@ class TestConfigFolder:
     def test_a_config_yaml_wins_and_overrides_win_over_it(
         self, shown: Any, own: Any, lrbench: Command
     ) -> None:
-        groups = ("dataset: wine", "model: linear", "optimizer: adam", "schedule: linear")
-        more = ("compute: cpu", "diagnostics: minimal", "_self_")
-        defaults = "".join(f"  - {line}\n" for line in (*groups, *more))
-        streams = "".join(
-            f"  {name}: null\n" for name in ("init", "order", "augmentation", "dropout", "noise")
-        )
-        own(
-            "config.yaml",
-            f"defaults:\n{defaults}"
-            "train: {epochs: null, steps: 7, batch_size: 32, eval_every: 50%}\n"
-            f"seed: 4\nnote: mine\nstreams:\n  split: 1\n{streams}"
-            "schedule: {warmup: 2}\n",
-        )
+        config = yaml.safe_load((packaged_folder() / "config.yaml").read_text())
+        chosen = {"dataset": "wine", "model": "linear", "optimizer": "adam", "schedule": "linear"}
+        chosen |= {"compute": "cpu", "diagnostics": "minimal"}
+        config["defaults"] = [{group: option} for group, option in chosen.items()] + ["_self_"]
+        config["train"] |= {"epochs": None, "steps": 7, "batch_size": 32, "eval_every": "50%"}
+        config |= {"seed": 4, "note": "mine", "schedule": {"warmup": 2}}
+        config["streams"]["split"] = 1
+        own("config.yaml", yaml.safe_dump(config, sort_keys=False))
         found = shown("--config-dir", "own")
         spec = found["spec"]
         assert (spec["dataset"]["name"], spec["optimizer"]["name"]) == ("wine", "adam")

@@ -128,9 +128,10 @@ def test_a_model_that_raises_fails_its_run_and_says_why(lrbench: Command, here: 
     typed = ("run", "dataset=wine", "train.steps=20", "model._target_=raising_nets:Raises")
     done = lrbench(*typed)
     assert (done.code, done.out) == (1, "")
-    (error,) = [line for line in done.err.splitlines() if not line.startswith("note: ")]
+    (error,) = [line for line in done.err.splitlines() if line.startswith("error: ")]
     assert error.startswith("error: wine-raises-cosine-s0-")
-    assert "failed: RuntimeError: out of luck \\x1b[31m" in error
+    assert error.endswith("failed: RuntimeError: out of luck \\x1b[31m")
+    assert "Traceback" not in done.err
     path = record(here / "results")
     (attempt,) = attempts(path)
     assert attempt["outcome"] == "failed"
@@ -150,7 +151,7 @@ def test_a_damaged_record_is_kept_until_forced(lrbench: Command, here: Path) -> 
     done = lrbench("run", *SMALL)
     assert done.code == 1
     assert "is damaged" in done.err
-    assert "--force trains it again" in done.err
+    assert "--force" in done.err
     assert (path / "result.json").read_text() == '{"half": '
     assert lrbench("run", *SMALL, "--force").code == 0
     assert bits(path) == good

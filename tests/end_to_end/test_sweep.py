@@ -22,7 +22,7 @@ from lrbench.spec.sweep import SweepSpec
 Command = Callable[..., Any]
 
 SMALL = ("dataset=two_spirals", "model=linear", "train.steps=20")
-LONG = ("dataset=digits", "model=mlp", "diagnostics=every_step")
+LONG = ("dataset=digits", "model=mlp")
 BITS = ("steps.csv", "layers.csv", "evals.csv", "restarts.csv", "result.json", "spec.json")
 
 NETS = """
@@ -104,6 +104,14 @@ class Sweeping:
     def __init__(self, *words: str, **options: Any) -> None:
         command = [sys.executable, "-m", "lrbench", "sweep", *words]
         self.process = subprocess.Popen(command, start_new_session=True, text=True, **options)
+
+    def wait_until(self, holds: Callable[[], Any], seconds: float = 60.0) -> Any:
+        def still() -> Any:
+            found = holds()
+            assert found or self.process.poll() is None, self.process.communicate()
+            return found
+
+        return wait_until(still, seconds)
 
     def workers(self) -> list[int]:
         return children(self.process.pid)
@@ -242,7 +250,7 @@ def test_a_killed_worker_is_replaced_and_its_run_tried_once_more(
                     return int(attempt["pid"])
         return None
 
-    pid = wait_until(running)
+    pid = sweep.wait_until(running)
     assert pid in sweep.workers()
     os.kill(pid, signal.SIGKILL)
     out, err = sweep.process.communicate(timeout=100)
@@ -269,8 +277,8 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_continues(
 ) -> None:
     words = (*LONG, "train.steps=600", "--seeds", "4", "--jobs", "2")
     sweep = sweeping(*words)
-    wait_until(lambda: complete(here / "results"))
-    wait_until(lambda: len(records(here / "results")) > len(complete(here / "results")))
+    sweep.wait_until(lambda: complete(here / "results"))
+    sweep.wait_until(lambda: len(records(here / "results")) > len(complete(here / "results")))
     workers = sweep.workers()
     assert len(workers) >= 2
     pressed = time.monotonic()
@@ -305,7 +313,7 @@ def test_ctrl_c_at_a_terminal(
     os.close(theirs)
     listener = threading.Thread(target=listen)
     listener.start()
-    wait_until(lambda: complete(here / "results"))
+    sweep.wait_until(lambda: complete(here / "results"))
     workers = sweep.workers()
     sweep.interrupt()
     time.sleep(0.2)
@@ -346,7 +354,7 @@ def test_workers_do_not_outlive_their_parent(
 ) -> None:
     words = (*LONG, "train.steps=3000", "--seeds", "3", "--jobs", "2")
     sweep = sweeping(*words)
-    wait_until(lambda: len(records(here / "results")) == 2)
+    sweep.wait_until(lambda: len(records(here / "results")) == 2)
     workers = sweep.workers()
     sweep.process.kill()
     wait_until(lambda: not any(map(alive, workers)), 15)

@@ -34,7 +34,7 @@ def run(
         resolved = resolve_overrides(
             overrides or [], config_dir=config_dir, note=note, on_download=on_download
         )
-    for remark in resolved.notes:
+    for remark in (*resolved.notes, *resolved.notices):
         say(f"note: {remark}")
     try:
         with run_progress(resolved.spec.run_id, resolved.spec.train.steps) as on_progress:
@@ -56,14 +56,16 @@ def run(
         return
     if report.was_there:
         say("this run is complete already; --force trains it again")
+        if resolved.note:
+            say("its record keeps the note it has; the new one was not written")
     shown = [
         f"{name} {value:.4g}"
         for name, value in report.metrics.items()
         if name.startswith("val_") and value is not None
     ]
-    ended = str(report.status)
+    ended = f"{report.status}:"
     if report.diverged_at is not None:
-        ended = f"diverged at step {report.diverged_at}"
+        ended = f"diverged at step {report.diverged_at}; last finite evaluation at"
     seconds = "" if report.was_there else f"  ({report.seconds:.1f} s)"
-    put(f"{ended}: step {report.metrics['step']}, {', '.join(shown) or 'no finite loss'}{seconds}")
+    put(f"{ended} step {report.metrics['step']}, {', '.join(shown) or 'no finite loss'}{seconds}")
     put(str(report.path))

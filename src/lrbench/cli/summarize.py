@@ -56,7 +56,10 @@ def summarize(
         typer.Option(help="Group by these settings (schedule,optimizer.lr) instead of by arm."),
     ] = None,
     target: Annotated[
-        float | None, typer.Option(help="Count the steps until the metric is this good.")
+        float | None,
+        typer.Option(
+            help="Count the steps until an evaluation is this good (their median is shown)."
+        ),
     ] = None,
     level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
     form: Annotated[
@@ -87,7 +90,13 @@ def summarize(
         _show(summary)
     else:
         write = tables.to_latex if form is Format.LATEX else tables.to_markdown
-        console.put("\n\n".join(write(_columns(summary, name)) for name in summary.metrics))
+        mark = "%" if form is Format.LATEX else "**Table:**"
+        console.put(
+            "\n\n".join(
+                f"{mark} {_title(name)}\n\n{write(_columns(summary, name))}"
+                for name in summary.metrics
+            )
+        )
     for notice in summary.notices:
         console.say(notice)
     if summary.has_corrupt:
@@ -119,11 +128,15 @@ def _show(summary: Summary) -> None:
         fitting = _fitting(chosen, out.width)
         left_out |= dict.fromkeys(column.header for column in chosen[len(fitting) :])
         out.print()
-        out.print(f"{metric}, last evaluation of each run (best: its best evaluation)")
+        out.print(_title(metric))
         for line in _lines(fitting):
             console.put(line)
     if left_out:
         console.say(f"no room at this width, see --format csv: {', '.join(left_out)}")
+
+
+def _title(metric: str) -> str:
+    return f"{metric}, last evaluation of each run (best: its best evaluation)"
 
 
 def _heading(summary: Summary) -> list[str]:
@@ -135,6 +148,8 @@ def _heading(summary: Summary) -> list[str]:
     lines = [f"{rows}, {runs} finished runs in {printable(str(summary.path))}"]
     if summary.target is not None and summary.metrics:
         lines.append(f"target: {summary.metrics[0]} {summary.target!r}")
+    if len(summary.metrics) > 1:
+        lines.append(f"order of the rows: mean {summary.metrics[0]}, in every table")
     if summary.differing:
         lines.append(f"differing: {' '.join(map(printable, summary.differing))}")
     named = [f"{key}={show(key, summary.equal[key])}" for key in LISTED if key in summary.equal]

@@ -30,6 +30,9 @@ def sweep(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
     ] = False,
+    force_damaged: Annotated[
+        bool, typer.Option("--force-damaged", help="Train damaged records again, in their place.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train every combination of a,b,c or range(...) over several seeds.
@@ -49,16 +52,20 @@ def sweep(
             note=note,
             on_download=on_download,
         )
-    workers = jobs or default_workers()
+    workers = jobs or default_workers(plan)
     if dry_run:
         _show_plan(plan, workers, json)
         return
     say(_headline(plan))
-    with sweep_progress(len(plan.jobs), len(plan.jobs) - len(plan.missing)) as on_event:
+    for notice in dict.fromkeys(notice for job in plan.jobs for notice in job.run.notices):
+        say(f"note: {notice}")
+    with sweep_progress(len(plan.jobs), sum(job.is_finished for job in plan.jobs)) as on_event:
         try:
-            report = run_sweep(plan, workers=workers, on_event=on_event)
+            report = run_sweep(
+                plan, workers=workers, force_damaged=force_damaged, on_event=on_event
+            )
         except KeyboardInterrupt:
-            done = len(plan.jobs) - len(plan.refreshed().missing)
+            done = sum(job.is_finished for job in plan.refreshed().jobs)
             say(f"{done} of {len(plan.jobs)} runs are complete; the same command continues")
             raise
     _show_report(report, plan, json)
@@ -67,14 +74,14 @@ def sweep(
 
 
 def _headline(plan: SweepPlan) -> str:
-    arms, seeds, there = (
-        len(plan.spec.arms),
-        len(plan.spec.seeds),
-        len(plan.jobs) - len(plan.missing),
-    )
-    already = f", {there} complete already" if there else ""
-    product = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')}"
-    return f"{product} = {_count(len(plan.jobs), 'run')}{already}"
+    product = f"{_count(len(plan.spec.arms), 'arm')} x {_count(len(plan.spec.seeds), 'seed')}"
+    parts = [f"{product} = {_count(len(plan.jobs), 'run')}"]
+    complete = sum(job.is_finished for job in plan.jobs)
+    if complete:
+        parts.append(f"{complete} complete already")
+    if elsewhere := len(plan.jobs) - complete - len(plan.missing):
+        parts.append(f"{elsewhere} being trained by another process and left to it")
+    return ", ".join(parts)
 
 
 def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:

@@ -51,15 +51,12 @@ class Composed:
         Keys given as overrides.
     is_own : bool
         Whether ``config.yaml`` is the user's own.
-    yaml : str
-        The whole as YAML, for people.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     typed: frozenset[str] = field(default=frozenset())
     is_own: bool = False
-    yaml: str = ""
 
     def rank(self, key: str) -> int:
         """How much a value weighs: 2 if it was typed, 1 from a user's file, 0 by default."""
@@ -101,11 +98,10 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     if problems:
         raise ConfigError(problems)
 
-    config = _with_hydra(choices, own, user_folder)
+    config, files = _with_hydra(choices, own, user_folder)
     primary = shown(primary_file(user_folder))
     origins = dict.fromkeys(map(str, config), primary)
-    for group in GROUPS:
-        origins |= _group_origin(group, str(config[group].get("name", "")), choices, user_folder)
+    origins |= {group: file for group, file in files.items() if file}
     origins |= _set_by_user(user_folder)
 
     problems = []
@@ -119,14 +115,29 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
             origins[override.key.partition(".")[0]] = override.origin
     if problems:
         raise ConfigError(problems)
-    values = _plain(config, origins)
-    return Composed(
-        values,
+    composed = Composed(
+        _plain(config, origins),
         origins,
         typed=frozenset(o.key for o in settings),
         is_own=primary_file(user_folder).parent != packaged_folder(),
-        yaml=OmegaConf.to_yaml(config),
     )
+    _settle_length(composed)
+    return composed
+
+
+def _settle_length(composed: Composed) -> None:
+    """Of steps and epochs, what was typed beats a user's file, and that beats the default."""
+    train = composed.values.get("train")
+    if not isinstance(train, dict) or None in (train.get("steps"), train.get("epochs")):
+        return
+    steps, epochs = composed.rank("train.steps"), composed.rank("train.epochs")
+    if steps != epochs:
+        train["epochs" if steps > epochs else "steps"] = None
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """A configuration as YAML, for people."""
+    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
 
 
 def _wrong_choices(
@@ -146,7 +157,8 @@ def _wrong_choices(
 
 def _with_hydra(
     choices: Mapping[str, Override], own: set[str], user_folder: Path | None
-) -> DictConfig:
+) -> tuple[DictConfig, dict[str, str]]:
+    """The composed groups, and the file each option comes from."""
     _UserFolder.folder = user_folder
     # Hydra would tell the user's terminal about its own plugins otherwise.
     logging.getLogger("hydra").setLevel(logging.ERROR)
@@ -161,7 +173,7 @@ def _with_hydra(
         ):
             # Without _self_ Hydra lets the options win over the file that chooses them.
             warnings.filterwarnings("error", ".*missing `_self_`", UserWarning)
-            config = hydra_compose("config", overrides=chosen)
+            config = hydra_compose("config", overrides=chosen, return_hydra_config=True)
     except (
         HydraException,
         OmegaConfBaseException,
@@ -171,14 +183,19 @@ def _with_hydra(
         UserWarning,
     ) as error:
         raise _broken_yaml(error, user_folder) from None
+    options_chosen = dict(config.hydra.runtime.choices)
     OmegaConf.set_struct(config, False)
+    del config["hydra"]
     for group in GROUPS:
         if not isinstance(config.get(group), DictConfig):
-            chosen_file = _group_origin(group, "", choices, user_folder).get(group)
+            chosen_file = _file_of(group, options_chosen, user_folder)
             if chosen_file:
                 raise ConfigError(f"must be a mapping of the settings of {group}", key=chosen_file)
             raise _no_choice(f"no {group}", user_folder)
-    return config
+        if "name" not in config[group] and "_target_" not in config[group]:
+            # A file that only changes values is called after what it stands in for.
+            config[group]["name"] = options_chosen[group]
+    return config, {group: _file_of(group, options_chosen, user_folder) or "" for group in GROUPS}
 
 
 def _broken_yaml(error: Exception, user_folder: Path | None) -> ConfigError:
@@ -199,12 +216,9 @@ def _no_choice(got: str, user_folder: Path | None) -> ConfigError:
     return ConfigError(relation, key=shown(primary_file(user_folder)), got=got, remedy=remedy)
 
 
-def _group_origin(
-    group: str, name: str, choices: Mapping[str, Override], user_folder: Path | None
-) -> dict[str, str]:
-    option = str(choices[group].value) if group in choices else name
-    path = options(group, user_folder).get(option)
-    return {group: shown(path)} if path else {}
+def _file_of(group: str, chosen: Mapping[str, Any], user_folder: Path | None) -> str | None:
+    path = options(group, user_folder).get(str(chosen.get(group)))
+    return shown(path) if path else None
 
 
 def _set_by_user(user_folder: Path | None) -> dict[str, str]:
@@ -240,7 +254,11 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     known = [*_leaves(_plain(config)), *GROUPS]
     near = nearest(override.key, known)
     remedy = f"{near}=…" if near else "lrbench show"
-    return Problem("is not a setting", override.key, override.value, override.origin, remedy)
+    relation = "is not a setting"
+    if group in GROUPS:
+        there = [key for key in config[group] if key not in ("name", "_target_")]
+        relation += f" of {group}={config[group].get('name')} (there are: {', '.join(there)})"
+    return Problem(relation, override.key, override.value, override.origin, remedy)
 
 
 def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:

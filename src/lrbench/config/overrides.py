@@ -128,7 +128,7 @@ def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> Non
     origin = f"override {text}"
     if parsed.type in (OverrideType.ADD, OverrideType.FORCE_ADD):
         relation = "cannot be added: every setting exists already, and an unknown one has no effect"
-        raise ConfigError(relation, key=key, origin=origin, remedy=text.lstrip("+"))
+        raise ConfigError(relation, key=key, origin=origin, remedy="lrbench show lists them all")
     if parsed.type is OverrideType.DEL:
         relation = "cannot be deleted: a run needs every setting"
         raise ConfigError(relation, key=key, origin=origin, remedy=f"{key}=… with another value")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lrbench.config.components import Parts, read_parts
-from lrbench.config.compose import Composed
+from lrbench.config.compose import Composed, to_yaml
 from lrbench.config.findings import Findings
 from lrbench.config.settings import Duration, Settings, read_settings
 from lrbench.engine.device import check_device
@@ -42,17 +43,25 @@ class Resolved:
     data_settings : mapping
         Settings of the dataset with the folders its files lie in.
     note : str
-    config : str
-        The composed configuration as YAML.
+    values : mapping
+        The composed configuration, lengths as typed; of the arm's first seed.
     notes : tuple of str
-        What the schedule chose, and what a person should know of the data.
+        What the schedule chose.
+    notices : tuple of str
+        What a person should know of the data.
     """
 
     spec: RunSpec
     data_settings: Mapping[str, Any]
     note: str
-    config: str
+    values: Mapping[str, Any]
     notes: tuple[str, ...] = field(default=())
+    notices: tuple[str, ...] = field(default=())
+
+    @property
+    def config(self) -> str:
+        """The configuration of this very run as YAML."""
+        return to_yaml({**self.values, "seed": self.spec.seed, "note": self.note or None})
 
 
 def resolve_run(composed: Composed, on_download: Progress | None = None) -> Resolved:
@@ -115,8 +124,9 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         spec,
         parts.data_settings,
         settings.note or "",
-        composed.yaml,
-        (*schedule.notes, *data.notices),
+        composed.values,
+        schedule.notes,
+        data.notices,
     )
 
 
@@ -141,8 +151,9 @@ def with_seed(run: Resolved, seed: int) -> Resolved:
         assert data is not None
         dataset = spec.dataset.model_copy(update={"digest": data.digest})
         spec = spec.model_copy(update={"dataset": dataset})
-    spec = RunSpec.model_validate(spec.model_dump())
-    return Resolved(spec, run.data_settings, run.note, run.config, run.notes)
+        run = replace(run, notices=data.notices)
+    # Made anew, because a copy would keep the digest cached for the other seed.
+    return replace(run, spec=RunSpec.model_validate(spec.model_dump()))
 
 
 def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]:
@@ -156,18 +167,12 @@ def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]
             remedy=f"train.batch_size={min(size, 32)}",
         )
     per_epoch = size // train.batch_size
-    if train.steps is not None:
-        key, length = "train.steps", float(train.steps)
-    else:
-        assert train.epochs is not None
-        key, length = "train.epochs", train.epochs * per_epoch
-    if length > LONGEST_STEPS:
-        relation = f"must come to at most {LONGEST_STEPS} updates"
-        raise ConfigError(relation, key=key, got=train.steps or train.epochs)
-    total = round(length)
-    if total < 1:
-        relation = f"must come to at least one of the {per_epoch} updates of an epoch"
-        raise ConfigError(relation, key=key, got=train.epochs)
+    key, given = ("train.steps", train.steps) if train.steps else ("train.epochs", train.epochs)
+    typed: Duration = train.steps or f"{Decimal(repr(train.epochs)):f}ep"
+    total = to_steps(typed, steps_per_epoch=per_epoch, total_steps=None, key=key)
+    if not 1 <= total <= LONGEST_STEPS:
+        relation = f"must come to at least 1 and at most {LONGEST_STEPS} updates"
+        raise ConfigError(relation, key=key, got=given)
 
     def updates(key: str, value: Duration) -> int:
         length = to_steps(value, steps_per_epoch=per_epoch, total_steps=total, key=key)
@@ -219,6 +224,9 @@ def _fit_schedule(parts: Parts, train: TrainSpec, size: int) -> tuple[dict[str, 
         steps_per_epoch=size // train.batch_size,
         total_steps=train.steps,
     )
+    if params.get("decay", 0) is None:
+        # The rest of the run, said in updates: two ways to type one schedule are one run.
+        params["decay"] = train.steps - (params["warmup"] or 0)
     try:
         return params, build_schedule(name, params, train.steps)
     except ScheduleError as error:

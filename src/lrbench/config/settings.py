@@ -71,7 +71,7 @@ def read_settings(composed: Composed, findings: Findings) -> Settings | None:
             # Under which name an option was chosen decides no number.
             values[group].pop("name", None)
     if isinstance(values.get("train"), dict):
-        _settle_length(values["train"], composed, findings)
+        _check_length(values["train"], findings)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
@@ -79,18 +79,14 @@ def read_settings(composed: Composed, findings: Findings) -> Settings | None:
         return None
 
 
-def _settle_length(train: dict[str, Any], composed: Composed, findings: Findings) -> None:
-    """Of steps and epochs, what was typed beats a user's file, and that beats the default."""
+def _check_length(train: Mapping[str, Any], findings: Findings) -> None:
+    """One of steps and epochs; both are left only where both were given with the same weight."""
     steps, epochs = train.get("steps"), train.get("epochs")
     if steps is None and epochs is None:
         findings.add("must be given, or train.steps", "train.epochs", None, "train.epochs=20")
-    if steps is None or epochs is None:
-        return
-    rank = {name: composed.rank(f"train.{name}") for name in ("steps", "epochs")}
-    if rank["steps"] == rank["epochs"]:
+    elif steps is not None and epochs is not None:
         relation = f"cannot be given together with train.epochs ({epochs})"
         findings.add(relation, "train.steps", steps, "only one of them")
-    train[min(rank, key=lambda name: rank[name])] = None
 
 
 def _with_neighbour(problem: Problem) -> Problem:

@@ -80,11 +80,18 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
         "cudnn_benchmark": Switch(False, torch.backends.cudnn.benchmark),
         "cudnn_allow_tf32": Switch(False, torch.backends.cudnn.allow_tf32),
         "matmul_allow_tf32": Switch(False, torch.backends.cuda.matmul.allow_tf32),
-        "cublas_workspace_config": Switch(
-            ":4096:8" if wanted else os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
-            os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
-        ),
+        "cublas_workspace_config": Switch(_asked_of_cublas(wanted), _cublas_workspace()),
     }
+
+
+def _cublas_workspace() -> str | None:
+    return os.environ.get("CUBLAS_WORKSPACE_CONFIG")
+
+
+def _asked_of_cublas(wanted: bool) -> str | None:
+    """Either of the two workspaces that NVIDIA calls deterministic will do."""
+    there = _cublas_workspace()
+    return there if not wanted or there in (":4096:8", ":16:8") else ":4096:8"
 
 
 def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]:

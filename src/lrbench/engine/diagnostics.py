@@ -8,6 +8,8 @@ All definitions hold for the whole model and for one layer alike; row t describe
 - ``momentum_norm``: 2-norm of the momentum buffer (SGD) or first moment (Adam) after it;
 - ``second_moment_mean``: mean of Adam's ``exp_avg_sq``, as the optimizer holds it, after it.
 
+Sums of squares are taken in the weights' own type: a float32 norm below about 1e-22 reads as 0.
+
 A measurement is a few fused operations on the device whose results stay there; they are fetched a
 block at a time, so that the host never waits for a single step.
 """

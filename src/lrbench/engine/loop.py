@@ -20,12 +20,13 @@ from lrbench.engine.flat import FlatModel
 from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.order import BatchOrder
 from lrbench.errors import RunError
-from lrbench.record.layout import EVAL_COLUMNS
+from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.spec.imports import resolve_import
-from lrbench.spec.run import OptimizerSpec
+from lrbench.spec.run import ComputeSpec, OptimizerSpec
 from lrbench.tasks.loss import mean_loss
 from lrbench.tasks.models.build import draws_randomness
 
+TRAIN_LOSS = STEP_COLUMNS.index("train_loss")
 VAL_LOSS = EVAL_COLUMNS.index("val_loss")
 
 
@@ -66,7 +67,9 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
         if not flat.is_intact():
             raise RunError("must change weights and gradients in place", key="optimizer")
         rows, layer_rows = diagnostics.fetch(steps, heads, digests, optimizer.moments)
-        diverged = next((s for s, row in zip(steps, rows, strict=True) if _is_lost(row)), None)
+        diverged = next(
+            (s for s, row in zip(steps, rows, strict=True) if _is_lost(row[TRAIN_LOSS])), None
+        )
         if diverged is not None:
             rows = rows[: diverged - steps.start + 1]
             layer_rows = [row for row in layer_rows if int(row[0] or 0) <= diverged]
@@ -88,10 +91,10 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
     digests: list[bytes] = []
     model.train()
     block_start = 0
-    with _stream_of_dropout(lane, model) as reseed:
+    with _stream_of_dropout(lane, model, plan.compute) as reseed:
         reseed(0)
         last = look(0)
-        if _is_lost_eval(last):
+        if _is_lost(last[VAL_LOSS]):
             return ended(0)
 
         for step in range(total):
@@ -106,7 +109,6 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
 
             diagnostics.before_update()
             lr, momentum = optimizer.update(rates[step])
-            assert lr == rates[step], (lr, rates[step])
             diagnostics.after_update(step - block_start, step, loss.detach(), optimizer.moments)
 
             heads.append((step, step / order.steps_per_epoch, lr, momentum))
@@ -121,7 +123,7 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
                 block_start = done
             if is_look:
                 last = look(done)
-                if _is_lost_eval(last):
+                if _is_lost(last[VAL_LOSS]):
                     return ended(done)
     return ended(None)
 
@@ -152,13 +154,7 @@ def _restart_row(restart: Restart, rates: list[float], steps_per_epoch: int) -> 
     )
 
 
-def _is_lost(row: Row) -> bool:
-    loss = row[4]
-    return not isinstance(loss, float) or not math.isfinite(loss)
-
-
-def _is_lost_eval(row: Row) -> bool:
-    loss = row[VAL_LOSS]
+def _is_lost(loss: float | int | str | None) -> bool:
     return not isinstance(loss, float) or not math.isfinite(loss)
 
 
@@ -169,7 +165,9 @@ def _autocast(plan: Plan, device: torch.device) -> Callable[[], AbstractContextM
 
 
 @contextmanager
-def _stream_of_dropout(lane: Lane, model: nn.Module) -> Iterator[Callable[[int], object]]:
+def _stream_of_dropout(
+    lane: Lane, model: nn.Module, compute: ComputeSpec
+) -> Iterator[Callable[[int], object]]:
     """How to make step t draw from the dropout stream; a no-op where nothing is drawn.
 
     Dropout knows only torch's global generators. They are borrowed and put back as they were.
@@ -178,5 +176,7 @@ def _stream_of_dropout(lane: Lane, model: nn.Module) -> Iterator[Callable[[int],
     if lane.optimizer.target is None and not draws_randomness(model):
         yield lambda step: None
         return
-    with torch.random.fork_rng():
+    # Named, because looking for cards would start a CUDA context in a run that needs none.
+    card = torch.device(compute.device)
+    with torch.random.fork_rng(devices=[card] if card.type == "cuda" else []):
         yield lambda step: torch.manual_seed(lane.streams("dropout", step).torch_seed)

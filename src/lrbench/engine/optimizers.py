@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from lrbench.engine.flat import FlatModel
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, RunError
 from lrbench.spec.parameters import unknown_key
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -195,6 +195,8 @@ class BoundOptimizer:
         lr = group["lr"]
         momentum = group.get("momentum", group.get("betas", (None,))[0])
         self.optimizer.step()
+        if any(group["lr"] != rate for group in self._groups):
+            raise RunError("must leave the learning rate to the schedule", key="optimizer")
         if self._is_first:
             self._is_first = False
             self._find_moments()

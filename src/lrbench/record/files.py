@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -154,6 +155,17 @@ class AppendFile:
                 self._descriptor = -1
 
 
+_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+
+
+def _release_in_child() -> None:
+    for lock in list(_locks):
+        lock.release()
+
+
+os.register_at_fork(after_in_child=_release_in_child)
+
+
 class Lock:
     """The right to write a record; the kernel gives it back when the process dies, however."""
 
@@ -162,7 +174,7 @@ class Lock:
         self._descriptor = -1
         # A child that outlives the owner must not keep it: O_CLOEXEC sees to those that exec, this
         # to those that only fork.
-        os.register_at_fork(after_in_child=self.release)
+        _locks.add(self)
 
     def acquire(self) -> bool:
         """Take it; False if another process has it."""

@@ -112,13 +112,14 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_record(path: Path) -> Record:
+def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """The record in ``path``; never raises for what it finds there.
 
-    The closing file's word on every log's size is checked here, its digests where a log is read.
+    The closing file's word on every log's size is checked here, its digests where a log is read,
+    or at once with ``every_byte``.
     """
     try:
-        return _read(path)
+        return _read(path, every_byte)
     except (LrbenchError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
         # Whatever shape damage takes, the record is named with it and the others are read.
         problems = getattr(error, "problems", None)
@@ -129,7 +130,7 @@ def read_record(path: Path) -> Record:
         return Record(path, Status.CORRUPT, reason=reason)
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path, every_byte: bool) -> Record:
     if not (path / layout.SPEC).exists():
         # Claimed a moment ago, or its writer died before the first file.
         running = is_locked(path / layout.LOCK)
@@ -138,13 +139,14 @@ def _read(path: Path) -> Record:
     identity = digest(spec)
     if path.name.rpartition("-")[2] != identity[:8]:
         raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
-    # Asked first: a run that closes its record between the two questions is complete.
-    running = is_locked(path / layout.LOCK)
     if not (path / layout.RESULT).exists():
-        if running:
+        if is_locked(path / layout.LOCK):
             return Record(path, Status.RUNNING, spec)
-        reason = _failure(path)
-        return Record(path, Status.FAILED if reason else Status.INTERRUPTED, spec, reason=reason)
+        # Asked again: a run may have closed its record between the two questions.
+        if not (path / layout.RESULT).exists():
+            reason = _failure(path)
+            status = Status.FAILED if reason else Status.INTERRUPTED
+            return Record(path, status, spec, reason=reason)
     result = read_json(path / layout.RESULT)
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
@@ -155,8 +157,14 @@ def _read(path: Path) -> Record:
         if stated != found:
             relation = f"must have the {stated} bytes its closing file states"
             raise RecordError(relation, key=str(path / name), got=found)
+    if set(result["final"]) != set(layout.EVAL_COLUMNS):
+        raise RecordError("must have its last evaluation", key=str(path / layout.RESULT))
     diverged = result["outcome"] == "diverged"
-    return Record(path, Status.DIVERGED if diverged else Status.COMPLETE, spec, result)
+    record = Record(path, Status.DIVERGED if diverged else Status.COMPLETE, spec, result)
+    if every_byte:
+        for name in layout.LOGS:
+            record.log(name)
+    return record
 
 
 def _failure(path: Path) -> str:

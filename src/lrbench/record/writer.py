@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.environment import attempt_facts
+from lrbench.record.environment import attempt_facts, environment
 from lrbench.record.files import Lock, claim_folder, create_file, replace_file
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_record
@@ -48,7 +48,10 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
-        claim_folder(self.path)
+        is_new = claim_folder(self.path)
+        if not is_new and not (self.path / layout.LOCK).exists() and any(self.path.iterdir()):
+            relation = "holds files that are no record of lrbench"
+            raise RecordError(relation, key=str(self.path), remedy="move them elsewhere")
         if not self._lock.acquire():
             raise RecordError(
                 "is being written by another process",
@@ -87,7 +90,7 @@ class RecordWriter:
 
     def found(self) -> Record:
         """What stood in the folder when it was claimed."""
-        record = read_record(self.path)
+        record = read_record(self.path, every_byte=True)
         if record.status is Status.RUNNING:  # the lock that says so is our own
             return Record(record.path, Status.INTERRUPTED, record.spec)
         return record
@@ -102,7 +105,12 @@ class RecordWriter:
         claim_folder(self.path / layout.ATTEMPTS)
         self._started = time.monotonic()
         self._number = 1 + len(list((self.path / layout.ATTEMPTS).glob("*.json")))
-        self._attempt = {"started": _now(), "reason": reason, **attempt_facts()}
+        self._attempt = {
+            "started": _now(),
+            "reason": reason,
+            **attempt_facts(),
+            "environment": environment(),
+        }
         self._write_attempt()
         self._logs = {
             name: LogWriter(self.path / name, columns) for name, columns in layout.LOGS.items()

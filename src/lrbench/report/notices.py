@@ -68,6 +68,12 @@ def of_mixed(keys: Sequence[str]) -> Iterator[str]:
         )
 
 
+def of_datasets(differing: Sequence[str]) -> Iterator[str]:
+    """Rows that no order makes comparable."""
+    if "dataset" in differing:
+        yield "the rows are of different datasets: compare only those of one"
+
+
 def some(items: Sequence[str] | Iterator[str], between: str) -> str:
     """The first few items, and the number of the others."""
     items = list(items)

@@ -9,8 +9,8 @@ the warmup, and so does a ``decay`` that the settings leave null.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, get_args, get_type_hints
 
 from lrbench.errors import ScheduleError
@@ -115,8 +115,23 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
             raise ScheduleError("must be given", key=key, got=None)
     if "total_steps" in inspect.signature(entry.builder).parameters:
         arguments["total_steps"] = horizon
+    built = entry.builder(**arguments)
+    built = replace(built, notes=(*built.notes, *_beyond(entry, settings, horizon)))
     return warmup(
-        entry.builder(**arguments),
+        built,
         warmup_steps=warmup_steps,
         form=settings.get("warmup_form", "first"),
     )
+
+
+def _beyond(entry: ScheduleEntry, settings: Mapping[str, Any], horizon: int) -> Iterator[str]:
+    """A remark for every length that ends after the run does."""
+    for name, parameter in entry.parameters.items():
+        value = settings.get(name)
+        if not parameter.is_duration or name == "warmup" or value is None:
+            continue
+        late = [
+            steps for steps in (value if isinstance(value, list) else [value]) if steps > horizon
+        ]
+        if late:
+            yield f"{name} {late[0]} lies beyond the {horizon} steps of the schedule"

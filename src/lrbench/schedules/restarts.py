@@ -93,7 +93,8 @@ def sgdr(
     require_fraction("final_factor", final_factor)
     require(num_cycles is None or num_cycles >= 1, "num_cycles", "must be at least 1", num_cycles)
 
-    mult = Fraction(cycle_mult)
+    # As it is written: 1.1 means 11/10, not the binary number next to it.
+    mult = Fraction(str(cycle_mult))
     if first_cycle_steps is not None:
         require_steps("first_cycle", first_cycle_steps)
         start = _growing(first_cycle_steps, mult, num_cycles)
@@ -127,15 +128,27 @@ Boundary = Callable[[int], int | None]
 
 def _growing(first: int, mult: Fraction, num_cycles: int | None) -> Boundary:
     sums = [0]
+    # The next cycle's exact length as a fraction that is never reduced: reducing numbers of
+    # thousands of digits is what would take time.
+    numerator, denominator = first, 1
 
     def start(index: int) -> int | None:
+        nonlocal numerator, denominator
         if num_cycles is not None and index > num_cycles:
             return None
         while len(sums) <= index:
-            sums.append(sums[-1] + round(first * mult ** (len(sums) - 1)))
+            sums.append(sums[-1] + _rounded(numerator, denominator))
+            numerator *= mult.numerator
+            denominator *= mult.denominator
         return sums[index]
 
     return start
+
+
+def _rounded(numerator: int, denominator: int) -> int:
+    """The nearest whole number, of two equally near the even one, as ``round`` does."""
+    whole, rest = divmod(numerator, denominator)
+    return whole + (2 * rest + whole % 2 > denominator)
 
 
 def _filling(total_steps: int, num_cycles: int, mult: Fraction) -> Boundary:
@@ -172,7 +185,7 @@ def _without_end(start: Boundary) -> Boundary:
 
 
 def _notes(start: Boundary, total_steps: int | None, final_factor: float) -> tuple[str, ...]:
-    notes = [f"exclusive end: {final_factor:g} lies one step after each cycle's last"]
+    notes = []
     if total_steps is not None:
         cycle = 0
         while (end := start(cycle + 1)) is not None and end < total_steps:

@@ -108,9 +108,7 @@ class StreamSeeds(Frozen):
     split: Seed | None = 0
     init: Seed | None = None
     order: Seed | None = None
-    augmentation: Seed | None = None
     dropout: Seed | None = None
-    noise: Seed | None = None
 
     def pinned(self) -> dict[str, int]:
         """The streams that do not follow the run's seed."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -136,7 +138,11 @@ def run(
         found = writer.found()
         if found.status is Status.CORRUPT and not force:
             relation = f"is damaged ({found.reason})"
-            raise RecordError(relation, key=str(writer.path), remedy="--force trains it again")
+            raise RecordError(
+                relation,
+                key=str(writer.path),
+                remedy="run --force, or sweep --force-damaged, trains it again in its place",
+            )
         if found.status.is_finished and not force:
             return _report(found, True, started, run.notes)
         with failures_named(writer.path):
@@ -158,7 +164,20 @@ def failures_named(path: Path) -> Iterator[None]:
         raise RecordError(f"could not be written ({reason})", key=str(where)) from error
     except Exception as error:
         message = " ".join(str(error).split())
-        raise RunError(f"failed: {type(error).__name__}: {message}", key=path.name) from error
+        raise RunError(
+            f"failed: {type(error).__name__}: {message}",
+            key=path.name,
+            origin=_place_of(error),
+            remedy="lrbench --debug run … shows the whole traceback",
+        ) from error
+
+
+def _place_of(error: Exception) -> str | None:
+    """The last line outside of lrbench and installed packages that ``error`` came through."""
+    ours = str(Path(__file__).parents[1])
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    own = (f for f in frames if "site-packages" not in f.filename and ours not in f.filename)
+    return next((f"{frame.filename}:{frame.lineno}" for frame in own), None)
 
 
 def _train(
@@ -258,7 +277,10 @@ def _result(outcome: Outcome) -> dict[str, Any]:
         "outcome": "complete" if outcome.diverged_at is None else "diverged",
         "diverged_at": outcome.diverged_at,
         # JSON has no NaN; the row with it stands in evals.csv.
-        "final": {name: value if value == value else None for name, value in final.items()},
+        "final": {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in final.items()
+        },
         "batch_chain": outcome.batch_chain,
         "weights_digest": outcome.weights_digest,
     }

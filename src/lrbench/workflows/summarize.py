@@ -113,6 +113,7 @@ def summarize(
         *notices.of_plans(plans),
         *notices.of_skipped([*skipped, *damaged]),
         *notices.of_arms(arms),
+        *notices.of_datasets(apart),
         *notices.of_mixed(mixed_in(frame, asked, apart) if asked else ()),
     )
     return Summary(

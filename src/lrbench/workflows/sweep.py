@@ -16,6 +16,7 @@ from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
 from lrbench.record.files import claim_folder, create_file
 from lrbench.record.reader import Status, read_record
+from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.probe import seconds_of
@@ -44,8 +45,13 @@ class Job:
 
     @property
     def is_missing(self) -> bool:
-        """Whether it has to be trained."""
-        return self.status is None or not self.status.is_finished
+        """Whether it has to be trained; what another process is training has not."""
+        return self.status is not Status.RUNNING and not self.is_finished
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether its record is closed."""
+        return self.status is not None and self.status.is_finished
 
 
 @dataclass(frozen=True)
@@ -186,6 +192,7 @@ def run_sweep(
     plan: SweepPlan,
     *,
     workers: int,
+    force_damaged: bool = False,
     on_event: Callable[[Job, Event], None] = lambda job, event: None,
 ) -> SweepReport:
     """Train what is missing; one failed run never stops the others.
@@ -195,6 +202,8 @@ def run_sweep(
     plan : SweepPlan
     workers : int in [1, inf)
         Worker processes.
+    force_damaged : bool
+        Train runs with a damaged record again, in its place; otherwise they fail.
     on_event : callable
         Hears of every start, progress and end.
 
@@ -205,12 +214,13 @@ def run_sweep(
     """
     with failures_named(plan.path):
         claim_folder(plan.path.parent)
-        if not plan.path.exists():
-            create_file(plan.path, plan.spec.text.encode())
+        text = plan.spec.text.encode()
+        if not plan.path.exists() or plan.path.read_bytes() != text:
+            create_file(plan.path, text)
     missing = plan.missing
     done = diverged = 0
     failures: list[tuple[str, str]] = []
-    payloads = [(job.run, str(plan.results)) for job in missing]
+    payloads = [(job.run, str(plan.results), force_damaged) for job in missing]
     for event in _closing(run_jobs(TASK, payloads, workers=workers)):
         job = missing[event.job]
         if event.kind == "failed":
@@ -219,17 +229,21 @@ def run_sweep(
             done += 1
             diverged += event.value.diverged_at is not None
         on_event(job, event)
-    return SweepReport(plan.path, done, diverged, len(plan.jobs) - len(missing), tuple(failures))
+    return SweepReport(
+        plan.path, done, diverged, sum(job.is_finished for job in plan.jobs), tuple(failures)
+    )
 
 
-def train_job(payload: tuple[Resolved, str], report: Callable[[Progress], None]) -> RunReport:
+def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:
     """One job, in a worker."""
-    resolved, results = payload
-    return run(resolved, Path(results), reason="sweep", on_progress=report)
+    resolved, results, force = payload
+    return run(resolved, Path(results), force=force, reason="sweep", on_progress=report)
 
 
-def default_workers() -> int:
-    """One a core this process may use."""
+def default_workers(plan: SweepPlan) -> int:
+    """One a core this process may use; on a GPU one, as each would take memory of the card."""
+    if any(run.compute.device != "cpu" for run in plan.spec.runs):
+        return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -237,13 +251,19 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
     """Seconds the missing runs will take, from a few updates of each kind of run, measured now.
 
     Nothing is written. Runs of one kind share model, data, optimizer and compute settings; the
-    schedule does not matter.
+    schedule and the learning rate do not matter.
     """
     per_kind: dict[str, tuple[float, float]] = {}
     total = 0.0
     for job in plan.missing:
         spec = job.run.spec
-        kind = spec.model_copy(update={"seed": 0, "schedule": plan.jobs[0].run.spec.schedule}).text
+        shared = {
+            "seed": 0,
+            "schedule": plan.jobs[0].run.spec.schedule,
+            "optimizer": spec.optimizer.model_copy(update={"lr": 1.0}),
+        }
+        # A new value from the fields: a copy would keep the text cached for the old ones.
+        kind = RunSpec.model_validate(spec.model_copy(update=shared).model_dump()).text
         if kind not in per_kind:
             with failures_named(plan.results / spec.run_id):
                 per_kind[kind] = seconds_of(job.run, probe_steps)
@@ -254,7 +274,7 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
 
 
 def _status(path: Path) -> Status | None:
-    return read_record(path).status if path.exists() else None
+    return read_record(path, every_byte=True).status if path.exists() else None
 
 
 def _closing(events: Iterator[Event]) -> Iterator[Event]:

@@ -168,9 +168,6 @@ def test_a_diverged_run_is_finished_and_is_not_trained_again(tmp_path):
     assert len(found.log("steps.csv").rows) == first.diverged_at + 1
 
 
-@pytest.mark.xfail(
-    strict=True, raises=RunError, reason="workflows.run puts an infinite final loss into JSON"
-)
 def test_a_run_whose_validation_loss_overflows_is_recorded_as_diverged(tmp_path):
     wild = resolve_overrides(
         [

@@ -26,8 +26,9 @@ def test_a_path_leads_into_the_current_folder(module: Path, path: str) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["", " ", ":", "import_me", "import_me:", "import_me:Nobody", "import_me:number", 
-     "nobody:Outer", "../import_me:Outer", "import_me:Outer()", "os.system('ls')", "import me:Outer"],
+    ["", " ", ":", "import_me", "import_me:", "import_me:Nobody", "import_me:number",
+     "nobody:Outer", "../import_me:Outer", "import_me:Outer()", "os.system('ls')",
+     "import me:Outer"],
 )  # fmt: skip
 def test_any_other_path_is_refused(module: Path, path: str) -> None:
     with pytest.raises(ConfigError, match=r"^error: model\._target_ must") as caught:

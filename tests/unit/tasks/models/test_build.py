@@ -69,7 +69,7 @@ def test_a_class_of_the_users_starts_from_the_seed_and_leaves_the_generator_alon
 def test_settings_that_are_missing_and_settings_that_do_not_exist_are_named_together():
     missing, unknown = refusal(Own, widht=4)
     assert (missing.key, missing.relation) == ("width", "is required by own")
-    assert (unknown.key, unknown.remedy) == ("widht", "width=…")
+    assert (unknown.key, unknown.remedy) == ("widht", ".width=…")
 
 
 def test_an_unknown_setting_of_a_model_of_the_library_is_named():
