@@ -18,10 +18,13 @@ def show(overrides: Overrides = None, config_dir: ConfigDir = None, json: Json =
                 "origins": shown.origins,
                 "run_id": shown.run_id,
                 "spec": shown.spec,
+                "remarks": list(shown.remarks),
             }
         )
         return
     width = max((len(line) for line, _ in shown.lines), default=0)
     for line, origin in shown.lines:
         put(f"{line:<{min(width, 44)}}  # {origin}" if origin else line)
+    for remark in shown.remarks:
+        put(f"# {remark}")
     put(f"# run {shown.run_id}")

@@ -37,6 +37,19 @@ TARGETS = ("dataset", "model", "optimizer")
 """Groups whose component may be the user's own, by import path."""
 
 
+OTHER_NAMES = {
+    "learning_rate": "optimizer.lr",
+    "base_lr": "optimizer.lr",
+    "T_0": "schedule.first_cycle",
+    "T_mult": "schedule.cycle_mult",
+    "eta_min": "schedule.final_factor",
+    "warmup_steps": "schedule.warmup",
+    "max_steps": "train.steps",
+    "max_epochs": "train.epochs",
+}
+"""What papers and other programs call a setting, too unlike its name to be guessed."""
+
+
 @dataclass(frozen=True)
 class Composed:
     """A configuration before it is checked.
@@ -252,7 +265,7 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
         relation = f"can only be given for {', '.join(TARGETS)}"
         return Problem(relation, key=override.key, origin=override.origin)
     known = [*_leaves(_plain(config)), *GROUPS]
-    near = nearest(override.key, known)
+    near = OTHER_NAMES.get(last) or nearest(override.key, known)
     remedy = f"{near}=…" if near else "lrbench show"
     relation = "is not a setting"
     if group in GROUPS:

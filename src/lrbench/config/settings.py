@@ -29,7 +29,7 @@ class Train(Frozen):
     """How long, in what batches; one of ``steps`` and ``epochs`` is given."""
 
     steps: Positive | None
-    epochs: Annotated[float, Field(gt=0)] | None
+    epochs: Annotated[float, Field(gt=0, le=1e8)] | None
     batch_size: Positive
     eval_every: Duration
 

@@ -10,8 +10,9 @@ from typing import Any
 
 from lrbench.config.compose import compose
 from lrbench.config.overrides import parse
-from lrbench.config.resolve import resolve_run
+from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.errors import origin_of
+from lrbench.schedules.catalog import build_schedule
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Shown:
     run_id : str
     spec : mapping
         The specification: lengths in updates.
+    remarks : sequence of str
+        What the settings come to: updates, warm restarts, what the schedule chose.
     """
 
     values: Mapping[str, Any]
@@ -37,6 +40,7 @@ class Shown:
     lines: Sequence[tuple[str, str]]
     run_id: str
     spec: Mapping[str, Any]
+    remarks: Sequence[str]
 
 
 def show(overrides: Sequence[str], *, config_dir: Path | None = None) -> Shown:
@@ -57,7 +61,22 @@ def show(overrides: Sequence[str], *, config_dir: Path | None = None) -> Shown:
         lines=list(_lines(composed.values, composed.origins)),
         run_id=resolved.spec.run_id,
         spec=resolved.spec.model_dump(mode="json"),
+        remarks=_remarks(resolved),
     )
+
+
+def _remarks(run: Resolved) -> list[str]:
+    spec = run.spec
+    restarts = build_schedule(spec.schedule.name, spec.schedule.params, spec.train.steps).restarts(
+        spec.train.steps
+    )
+    first = ", ".join(map(str, restarts[:10])) + (", …" if len(restarts) > 10 else "")
+    return [
+        f"{spec.train.steps} updates, evaluated every {spec.train.eval_every}",
+        *([f"warm restarts at updates {first}"] if restarts else []),
+        *run.notes,
+        *run.notices,
+    ]
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
