@@ -31,7 +31,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             source="UCI Optical Recognition of Handwritten Digits, test set, by scikit-learn",
             licence=UCI,
             num_samples="1,797",
-            library="scikit-learn",
+            package="scikit-learn",
         ),
         DatasetEntry(
             "breast_cancer",
@@ -40,7 +40,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             source="UCI Breast Cancer Wisconsin (Diagnostic), by scikit-learn",
             licence=UCI,
             num_samples="569",
-            library="scikit-learn",
+            package="scikit-learn",
         ),
         DatasetEntry(
             "wine",
@@ -49,7 +49,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             source="UCI Wine, by scikit-learn",
             licence=UCI,
             num_samples="178",
-            library="scikit-learn",
+            package="scikit-learn",
         ),
         DatasetEntry(
             "diabetes",
@@ -58,7 +58,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             source="Efron, Hastie, Johnstone & Tibshirani 2004, by scikit-learn",
             licence="not stated by its authors",
             num_samples="442",
-            library="scikit-learn",
+            package="scikit-learn",
         ),
         DatasetEntry(
             "two_spirals",
@@ -182,8 +182,8 @@ def _prepared(
             {"name": file.path.name, "size_bytes": file.size_bytes, "sha256": file.sha256()}
             for file in files
         ]
-    if entry.library:
-        provenance["library"] = f"{entry.library} {version(entry.library)}"
+    if entry.package:
+        provenance["package"] = f"{entry.package} {version(entry.package)}"
 
     def build() -> Prepared:
         arguments = only_of(entry.builder, settings)

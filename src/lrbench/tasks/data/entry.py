@@ -26,7 +26,7 @@ class DatasetEntry:
         One line each.
     archive : Archive, optional
         The files it is made of; its ``root``, ``download`` and ``mirror`` are settings too.
-    library : str, optional
+    package : str, optional
         The distribution whose version decides the samples.
     is_divided : bool, default True
         Whether ``val_fraction`` and ``test_fraction`` are settings; else the parts are given.
@@ -39,7 +39,7 @@ class DatasetEntry:
     licence: str = "unknown"
     num_samples: str = "unknown"
     archive: Archive | None = None
-    library: str | None = None
+    package: str | None = None
     is_divided: bool = True
 
     @property
