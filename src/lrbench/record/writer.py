@@ -48,8 +48,11 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
-        is_new = claim_folder(self.path)
-        if not is_new and not (self.path / layout.LOCK).exists() and any(self.path.iterdir()):
+        claim_folder(self.path)
+        # One look at all names: a record's lock comes before any other file of it, so another
+        # process that claims the folder right now shows no file, or its lock as well.
+        names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
+        if names and not names & {layout.LOCK, layout.SPEC}:
             relation = "holds files that are no record of lrbench"
             raise RecordError(relation, key=str(self.path), remedy="move them elsewhere")
         if not self._lock.acquire():
