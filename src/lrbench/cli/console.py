@@ -16,8 +16,6 @@ from lrbench.errors import ExitCode, LrbenchError
 if TYPE_CHECKING:
     from rich.console import Console
 
-MIN_WIDTH = 40
-
 
 def out() -> Console:
     """Standard output; no colour and no wrapping surprises when piped."""

@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,6 @@ class RunReport:
     diverged_at: int | None
     was_there: bool
     seconds: float
-    notes: Sequence[str] = field(default=())
 
 
 def resolve_overrides(
@@ -144,12 +143,12 @@ def run(
                 remedy="run --force, or sweep --force-damaged, trains it again in its place",
             )
         if found.status.is_finished and not force:
-            return _report(found, True, started, run.notes)
+            return _report(found, True, started)
         with failures_named(writer.path):
             outcome = _train(run, writer, reason, on_progress)
         status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
         result = writer.close(_result(outcome))
-    return _report(Record(writer.path, status, result=result), False, started, run.notes)
+    return _report(Record(writer.path, status, result=result), False, started)
 
 
 @contextmanager
@@ -286,7 +285,7 @@ def _result(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _report(record: Record, was_there: bool, started: float, notes: Sequence[str]) -> RunReport:
+def _report(record: Record, was_there: bool, started: float) -> RunReport:
     return RunReport(
         path=record.path,
         status=record.status,
@@ -294,5 +293,4 @@ def _report(record: Record, was_there: bool, started: float, notes: Sequence[str
         diverged_at=record.result["diverged_at"],
         was_there=was_there,
         seconds=time.monotonic() - started,
-        notes=notes,
     )
