@@ -20,6 +20,8 @@ Steps = NewType("Steps", int)
 """A length in updates. A builder's ``decay_steps: Steps`` is the setting ``decay`` of the config,
 where it may be written in updates, epochs (``"10ep"``) or as part of the run (``"20%"``)."""
 
+NO_STEPS = Steps(0)
+
 Endpoint = Literal["exclusive", "inclusive"]
 """Whether the end value of a decay over T steps belongs to step T (never taken by a run of T steps)
 or to step T - 1."""
@@ -33,9 +35,13 @@ class Cycles:
     ----------
     start : callable, int -> int or None
         First step of cycle i, or ``None`` if there is no such cycle. Increasing; ``start(0) == 0``.
+    are_restarts : bool
+        Whether every start but the first is a warm restart. Triangular cycles begin where the one
+        before ended, without a jump, and restart nothing.
     """
 
     start: Callable[[int], int | None]
+    are_restarts: bool = True
 
     def starts(self) -> Iterator[int]:
         """The first steps of all cycles, in order; endless where the cycles are."""
@@ -64,13 +70,17 @@ class Schedule:
     factor : callable, int -> float
         Pure: the same step gives the same float whatever was asked before. Finite and >= 0.
     cycles : Cycles
-        Where its cycles begin. Every start but the first is a warm restart.
+        Where its cycles begin, and whether that is a warm restart.
+    conventions : tuple of str
+        The rules libraries differ on, in words: warmup form, end point, past the end, tail.
     notes : tuple of str
-        Choices a reader should know: end point, warmup form, what became of an unfinished cycle.
+        What these very settings came to and a reader should know: a cycle cut short, a length that
+        ends after the run.
     """
 
     factor: Callable[[int], float]
     cycles: Cycles = Cycles(no_cycles)
+    conventions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __call__(self, step: int) -> float:
@@ -78,7 +88,7 @@ class Schedule:
 
     def restarts(self, total_steps: int) -> tuple[int, ...]:
         """Steps of a run of ``total_steps`` updates at which a warm restart happens."""
-        return self.cycles.before(total_steps)[1:]
+        return self.cycles.before(total_steps)[1:] if self.cycles.are_restarts else ()
 
     def cycle(self, step: int) -> int:
         """Number of the cycle that ``step`` belongs to, from 0."""
@@ -100,6 +110,18 @@ def progress(step: int, steps: int, endpoint: Endpoint) -> float:
     return 1.0 if step >= last else step / last
 
 
+def end_in_words(final_factor: float, endpoint: Endpoint = "exclusive") -> tuple[str, ...]:
+    """The conventions of a decay that ends: which update gets the end value, and what follows."""
+    where = {
+        "exclusive": "lies one update after the last of the decay",
+        "inclusive": "is that of the decay's last update",
+    }[endpoint]
+    return (
+        f"end: the factor {final_factor:g} {where} (endpoint {endpoint})",
+        f"past the end: {final_factor:g} is held",
+    )
+
+
 def require(holds: bool, key: str, relation: str, got: object, remedy: str | None = None) -> None:
     """Raise :class:`ScheduleError` unless the relation holds. Nothing is ever clamped."""
     if not holds:
@@ -114,6 +136,11 @@ def require_steps(key: str, steps: int) -> None:
 def require_fraction(key: str, value: float) -> None:
     """A fraction must lie in [0, 1]."""
     require(0.0 <= value <= 1.0, key, "must lie in [0, 1]", value)
+
+
+def require_positive(key: str, value: float) -> None:
+    """A number must be finite and above 0."""
+    require(0.0 < value < math.inf, key, "must be finite and above 0", value)
 
 
 def require_decay(key: str, value: float) -> None:

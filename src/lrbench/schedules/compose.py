@@ -1,21 +1,76 @@
-"""Schedules made of schedules."""
+"""Schedules made of schedules: a warmup before one, one after the other, one scaled."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 from typing import Literal
 
-from lrbench.schedules.base import Cycles, Schedule, require
+from lrbench.schedules.base import (
+    Cycles,
+    Schedule,
+    Steps,
+    piecewise,
+    require,
+    require_fraction,
+    require_positive,
+)
 
-WarmupForm = Literal["first", "zero", "open"]
+WarmupForm = Literal["first", "zero", "open", "cosine", "1-sqrt", "exponential"]
+"""How a rate rises: see :func:`ramp`."""
+
+_RAMPS = {
+    "first": "(t+1)/W",
+    "zero": "t/W, so the first update changes nothing",
+    "open": "(t+1)/(W+1)",
+    "cosine": "(1-cos(pi t/W))/2",
+    "1-sqrt": "1-sqrt(1-t/W)",
+    "exponential": "1-exp(-2(t+1)/W), which goes on after the warmup and never quite reaches 1",
+}
 
 
-def warmup(after: Schedule, *, warmup_steps: int, form: WarmupForm = "first") -> Schedule:
-    """A straight ramp of ``warmup_steps`` updates up to the first value of ``after``.
+def ramp(step: int, steps: int, form: WarmupForm) -> float:
+    """Height in [0, 1] of a warmup of ``steps`` updates at ``step``.
 
-    With ``r`` the ramp, ``f(t) = r(t) * after(0)`` for ``t < warmup_steps`` and
-    ``f(t) = after(t - warmup_steps)`` from then on. The ramp is ``(t + 1) / W`` for ``"first"``
-    (the peak is the ramp's last step), ``t / W`` for ``"zero"`` (the first update is made with
-    rate 0) and ``(t + 1) / (W + 1)`` for ``"open"`` (the peak is reached once, after the ramp).
+    ``first`` is ``(t + 1) / W`` (the peak is the ramp's last step), ``zero`` is ``t / W`` (the
+    first update is made with rate 0), ``open`` is ``(t + 1) / (W + 1)`` (the peak is reached once,
+    after the ramp); ``cosine`` and ``1-sqrt`` begin at 0 as well. ``exponential`` is
+    ``1 - exp(-2 * (t + 1) / W)``, which with ``W = 2 / (1 - beta2)`` is Adam's untuned
+    exponential warmup.
+
+    References
+    ----------
+    Ma & Yarats 2021, on the adequacy of untuned warmup (arXiv:1910.04209), eq. 6.
+    """
+    if form == "exponential":
+        return -math.expm1(-2.0 * (step + 1) / steps)
+    if step >= steps:
+        return 1.0
+    if form == "zero":
+        return step / steps
+    if form == "open":
+        return (step + 1) / (steps + 1)
+    if form == "cosine":
+        return 0.5 * (1.0 - math.cos(math.pi * (step / steps)))
+    if form == "1-sqrt":
+        return 1.0 - math.sqrt(1.0 - step / steps)
+    return (step + 1) / steps
+
+
+def warmup(
+    after: Schedule,
+    *,
+    warmup_steps: int,
+    warmup_form: WarmupForm = "first",
+    warmup_start: float = 0.0,
+) -> Schedule:
+    """A ramp of ``warmup_steps`` updates up to the first value of ``after``.
+
+    With ``r`` the :func:`ramp` and ``h(t) = s + (1 - s) * r(t)``, ``s`` being ``warmup_start``:
+    ``f(t) = h(t) * after(0)`` for ``t < warmup_steps`` and ``f(t) = after(t - warmup_steps)`` from
+    then on; the exponential ramp goes on, ``f(t) = h(t) * after(t - warmup_steps)``.
 
     Parameters
     ----------
@@ -23,7 +78,9 @@ def warmup(after: Schedule, *, warmup_steps: int, form: WarmupForm = "first") ->
         Sees its own steps, from 0.
     warmup_steps : int in [0, inf), in updates
         0 is no warmup.
-    form : {"first", "zero", "open"}
+    warmup_form : {"first", "zero", "open", "cosine", "1-sqrt", "exponential"}
+    warmup_start : float in [0, 1], default 0.0
+        Where the ramp begins, as a fraction of its end.
 
     Returns
     -------
@@ -33,7 +90,7 @@ def warmup(after: Schedule, *, warmup_steps: int, form: WarmupForm = "first") ->
     Raises
     ------
     ScheduleError
-        ``warmup_steps`` is negative.
+        ``warmup_steps`` is negative, or the start is no fraction.
 
     Examples
     --------
@@ -43,22 +100,166 @@ def warmup(after: Schedule, *, warmup_steps: int, form: WarmupForm = "first") ->
     [0.5, 1.0, 1.0, 0.75, 0.5, 0.25]
     """
     require(warmup_steps >= 0, "warmup", "must not be negative", warmup_steps)
+    require_fraction("warmup_start", warmup_start)
     if warmup_steps == 0:
-        return after
+        words = "warmup: none, the first update has the schedule's first factor"
+        return replace(after, conventions=(words, *after.conventions))
     peak = after(0)
 
+    def height(step: int) -> float:
+        return warmup_start + (1.0 - warmup_start) * ramp(step, warmup_steps, warmup_form)
+
     def factor(step: int) -> float:
-        if step >= warmup_steps:
-            return after(step - warmup_steps)
-        if form == "zero":
-            return peak * (step / warmup_steps)
-        if form == "open":
-            return peak * ((step + 1) / (warmup_steps + 1))
-        return peak * ((step + 1) / warmup_steps)
+        if step < warmup_steps:
+            return peak * height(step)
+        value = after(step - warmup_steps)
+        return value * height(step) if warmup_form == "exponential" else value
 
     def start(index: int) -> int | None:
         begin = after.cycles.start(index)
         return begin if begin is None or index == 0 else begin + warmup_steps
 
-    note = f"warmup of {warmup_steps} steps, form '{form}', first factor {factor(0):g}"
-    return Schedule(factor, Cycles(start), (note, *after.notes))
+    begins = f" from {warmup_start:g} of the peak" if warmup_start else ""
+    words = f"warmup: {warmup_steps} steps{begins}, form {warmup_form}: {_RAMPS[warmup_form]}"
+    return replace(
+        after,
+        factor=factor,
+        cycles=replace(after.cycles, start=start),
+        conventions=(words, *after.conventions),
+    )
+
+
+def sequence(
+    *,
+    pieces: tuple[Schedule, ...],
+    boundaries: tuple[Steps, ...],
+    restart: bool = False,
+) -> Schedule:
+    """Schedules one after the other; each sees its own steps, from 0.
+
+    ``f(t) = pieces[i](t - b_i)`` for ``b_i <= t < b_{i+1}``, with ``b_0 = 0`` and the others the
+    ``boundaries``; the last piece has no end.
+
+    Parameters
+    ----------
+    pieces : sequence of Schedule, at least one
+        In a configuration a list such as ``[{name: linear, final_factor: 0.5}, cosine]``, with
+        lengths that count within the piece: ``20%`` is of the piece, and a piece's null ``decay``
+        is the whole piece.
+    boundaries : sequence of int in [1, inf), in updates, strictly increasing
+        First steps of all pieces but the first.
+    restart : bool, default False
+        Whether a new piece is a warm restart.
+
+    Returns
+    -------
+    Schedule
+        Restarts are those of the pieces, moved, and the boundaries where ``restart`` is true.
+
+    Raises
+    ------
+    ScheduleError
+        There is not one boundary between every two pieces, or they do not increase.
+
+    Examples
+    --------
+    >>> from lrbench.schedules.decay import constant, linear
+    >>> factor = sequence(pieces=(linear(decay_steps=2), constant()), boundaries=(2,))
+    >>> [factor(step) for step in range(4)]
+    [1.0, 0.5, 1.0, 1.0]
+
+    Notes
+    -----
+    As torch's ``SequentialLR`` and optax' ``join_schedules``, whose milestones and boundaries are
+    these.
+    """
+    require(len(pieces) > 0, "pieces", "must name at least one schedule", list(pieces))
+    starts = (0, *boundaries)
+    given = list(boundaries)
+    number = f"must be {len(pieces) - 1} steps, one between every two of {len(pieces)} pieces"
+    require(len(starts) == len(pieces), "boundaries", number, given)
+    increasing = all(a < b for a, b in pairwise(starts))
+    require(increasing, "boundaries", "must increase strictly, from step 1 or later", given)
+
+    def factor(step: int) -> float:
+        index = piecewise(starts, step) - 1
+        return pieces[index](step - starts[index])
+
+    def events(total_steps: int) -> list[int]:
+        found = [0]
+        for piece, (begin, end) in zip(pieces, pairwise((*starts, total_steps)), strict=True):
+            if begin >= total_steps:
+                break
+            if restart and begin > 0:
+                found.append(begin)
+            found += [begin + step for step in piece.restarts(min(end, total_steps) - begin)]
+        return found
+
+    def start(index: int) -> int | None:
+        # The restarts of all pieces but the last are known; the last may have no end of them.
+        begun = events(starts[-1] + 1)
+        if index < len(begun):
+            return begun[index]
+        if not pieces[-1].cycles.are_restarts:
+            return None
+        local = pieces[-1].cycles.start(index - len(begun) + 1)
+        return None if local is None else starts[-1] + local
+
+    parts = tuple(
+        f"piece {index} from step {begin}: {words}"
+        for index, (begin, piece) in enumerate(zip(starts, pieces, strict=True))
+        for words in piece.conventions
+    )
+    notes = tuple(note for piece in pieces for note in piece.notes)
+    return Schedule(factor, Cycles(start), parts, notes)
+
+
+def scaled(*, of: Schedule, scale_factor: float = 1.0) -> Schedule:
+    """Another schedule, every factor multiplied by the same number.
+
+    ``f(t) = scale_factor * of(t)``
+
+    Parameters
+    ----------
+    of : Schedule
+        In a configuration the name of one, or a mapping such as ``{name: step, gamma: 0.5}``.
+    scale_factor : float in (0, inf), default 1.0
+
+    Returns
+    -------
+    Schedule
+
+    Raises
+    ------
+    ScheduleError
+        ``scale_factor`` is not positive.
+
+    Examples
+    --------
+    >>> from lrbench.schedules.decay import linear
+    >>> factor = scaled(of=linear(decay_steps=2), scale_factor=0.5)
+    >>> [factor(step) for step in range(3)]
+    [0.5, 0.25, 0.0]
+    """
+    require_positive("scale_factor", scale_factor)
+    words = f"scale: every factor below is multiplied by {scale_factor:g}"
+    return replace(
+        of,
+        factor=lambda step: scale_factor * of(step),
+        conventions=(words, *of.conventions),
+    )
+
+
+def of_values(values: Sequence[float], cycle_starts: Sequence[int] = (0,)) -> Schedule:
+    """The schedule that has ``values`` at its first steps and holds the last one.
+
+    Parameters
+    ----------
+    values : sequence of float in [0, inf), of length 1 or more
+    cycle_starts : sequence of int, increasing from 0
+    """
+    factors, starts = tuple(values), tuple(cycle_starts)
+    return Schedule(
+        lambda step: factors[min(step, len(factors) - 1)],
+        Cycles(lambda index: starts[index] if index < len(starts) else None),
+    )

@@ -1,21 +1,22 @@
-"""Schedules that only fall: from 1 towards a final factor, which then holds."""
+"""Schedules that only fall, over a length that is known: from 1 to a final factor, which holds."""
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
-
+from lrbench.errors import ScheduleError
 from lrbench.schedules.base import (
     Endpoint,
     Schedule,
     Steps,
-    piecewise,
+    end_in_words,
     progress,
     require,
     require_decay,
     require_fraction,
     require_steps,
 )
+from lrbench.schedules.shapes import Curve, curve
+
+DEFAULT_RATIO = 0.01
 
 
 def constant() -> Schedule:
@@ -36,7 +37,7 @@ def constant() -> Schedule:
     ----------
     Robbins & Monro 1951, the baseline every decay is measured against.
     """
-    return Schedule(lambda step: 1.0)
+    return Schedule(lambda step: 1.0, conventions=("no end: the same factor at every step",))
 
 
 def linear(
@@ -71,33 +72,37 @@ def linear(
     >>> [factor(step) for step in range(6)]
     [1.0, 0.75, 0.5, 0.25, 0.0, 0.0]
 
+    Notes
+    -----
+    torch's ``LinearLR`` starts at a third unless it is told otherwise; budgeted training and D2Z
+    are names of this schedule.
+
     References
     ----------
     Li, Yumer & Ramanan 2020 (arXiv:1905.04753); Defazio et al. 2023 (arXiv:2310.07831).
     """
-    require_steps("decay", decay_steps)
-    require_fraction("final_factor", final_factor)
-
-    def factor(step: int) -> float:
-        done = progress(step, decay_steps, endpoint)
-        return final_factor + (1.0 - final_factor) * (1.0 - done)
-
-    return Schedule(factor, notes=_end(endpoint, final_factor))
+    return falling(curve("linear"), decay_steps, final_factor, endpoint)
 
 
-def cosine(
-    *, decay_steps: Steps, final_factor: float = 0.0, endpoint: Endpoint = "exclusive"
+def polynomial(
+    *,
+    decay_steps: Steps,
+    power: float = 2.0,
+    final_factor: float = 0.0,
+    endpoint: Endpoint = "exclusive",
 ) -> Schedule:
-    """Half a cosine from 1 towards ``final_factor``.
+    """A power of the straight line from 1 to ``final_factor``.
 
-    ``f(t) = final_factor + (1 - final_factor) * (1 + cos(pi * t / decay_steps)) / 2``
-    for ``t < decay_steps``, and ``final_factor`` from then on.
+    ``f(t) = final_factor + (1 - final_factor) * (1 - t / decay_steps)**power`` for
+    ``t < decay_steps``, and ``final_factor`` from then on.
 
     Parameters
     ----------
     decay_steps : int in [1, inf), in updates
         First update that gets ``final_factor`` (``endpoint="exclusive"``), or the number of
         updates up to and with it (``"inclusive"``).
+    power : float in (0, inf), default 2.0
+        1 is linear; 0.9 is usual in segmentation.
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
@@ -113,37 +118,39 @@ def cosine(
 
     Examples
     --------
-    >>> factor = cosine(decay_steps=4)
-    >>> [round(factor(step), 4) for step in range(6)]
-    [1.0, 0.8536, 0.5, 0.1464, 0.0, 0.0]
+    >>> factor = polynomial(decay_steps=4, power=2.0)
+    >>> [factor(step) for step in range(6)]
+    [1.0, 0.5625, 0.25, 0.0625, 0.0, 0.0]
 
     References
     ----------
-    Loshchilov & Hutter 2017, SGDR (arXiv:1608.03983), eq. 5; T_cur is ``t``, T_i is
-    ``decay_steps``.
+    Chen et al. 2017, DeepLab (arXiv:1606.00915), §4.1: the "poly" policy; its power is ``power``.
     """
-    require_steps("decay", decay_steps)
-    require_fraction("final_factor", final_factor)
-
-    def factor(step: int) -> float:
-        done = progress(step, decay_steps, endpoint)
-        return final_factor + (1.0 - final_factor) * half_cosine(done)
-
-    return Schedule(factor, notes=_end(endpoint, final_factor))
+    return falling(curve("polynomial", power=power), decay_steps, final_factor, endpoint)
 
 
-def exponential(*, decay_steps: Steps, final_factor: float = 0.01) -> Schedule:
-    """A constant ratio from step to step, from 1 to ``final_factor``.
+def exponential(
+    *,
+    decay_steps: Steps | None = None,
+    final_factor: float | None = None,
+    gamma: float | None = None,
+    total_steps: int | None = None,
+) -> Schedule:
+    """A constant ratio from step to step.
 
-    ``f(t) = final_factor ** (t / decay_steps)`` for ``t < decay_steps``, then ``final_factor``.
+    ``f(t) = final_factor ** (t / decay_steps)`` for ``t < decay_steps``, then ``final_factor``;
+    or, where ``gamma`` is given, ``f(t) = gamma ** t`` without an end.
 
     Parameters
     ----------
-    decay_steps : int in [1, inf), in updates
-        First update that gets ``final_factor``.
-    final_factor : float in (0, 1], default 0.01
-        Fraction of the base learning rate at the end; the ratio of neighbouring steps (the gamma of
-        other libraries) is its ``decay_steps``-th root.
+    decay_steps : int in [1, inf), in updates, optional
+        First update that gets ``final_factor``. Default: the end of the run.
+    final_factor : float in (0, 1], optional
+        Fraction of the base learning rate at the end. Default 0.01.
+    gamma : float in (0, 1], optional
+        The ratio of neighbouring steps, in place of ``decay_steps`` and ``final_factor``.
+    total_steps : int in [1, inf), optional
+        Length of the run, without the warmup.
 
     Returns
     -------
@@ -152,35 +159,59 @@ def exponential(*, decay_steps: Steps, final_factor: float = 0.01) -> Schedule:
     Raises
     ------
     ScheduleError
-        An argument is outside its interval. Nothing is clamped.
+        An argument is outside its interval, or ``gamma`` is given together with one it replaces.
 
     Examples
     --------
     >>> factor = exponential(decay_steps=2, final_factor=0.25)
     >>> [factor(step) for step in range(4)]
     [1.0, 0.5, 0.25, 0.25]
+    >>> [exponential(gamma=0.5)(step) for step in range(4)]
+    [1.0, 0.5, 0.25, 0.125]
+
+    Notes
+    -----
+    ``gamma`` is that of torch's ``ExponentialLR`` stepped at every update; it is the
+    ``decay_steps``-th root of ``final_factor``.
+
+    References
+    ----------
+    Classical; Li & Arora 2020 (arXiv:1910.07454) on exponential rates.
     """
-    require_steps("decay", decay_steps)
-    require_decay("final_factor", final_factor)
+    if gamma is not None:
+        relation = "must be null where gamma is given"
+        require(final_factor is None, "final_factor", relation, final_factor)
+        require(decay_steps is None, "decay", relation, decay_steps)
+        require_decay("gamma", gamma)
+        ratio = gamma
+        return Schedule(lambda step: ratio**step, conventions=("no end: it falls for ever",))
+    length = total_steps if decay_steps is None else decay_steps
+    if length is None:
+        raise ScheduleError("must be given where gamma is not", key="decay", got=None)
+    end = DEFAULT_RATIO if final_factor is None else final_factor
+    require_decay("final_factor", end)
+    return falling(curve("exponential", final_factor=end), length, end, "exclusive")
 
-    def factor(step: int) -> float:
-        # The power itself would be off by an ulp at the end.
-        return final_factor if step >= decay_steps else final_factor ** (step / decay_steps)
 
-    return Schedule(factor)
+def inverse_time(
+    *,
+    decay_steps: Steps,
+    final_factor: float = 0.1,
+    endpoint: Endpoint = "exclusive",
+) -> Schedule:
+    """The reciprocal of a straight line, from 1 to ``final_factor``.
 
-
-def step(*, step_size_steps: Steps, gamma: float = 0.1) -> Schedule:
-    """A drop by ``gamma`` every so many updates.
-
-    ``f(t) = gamma ** floor(t / step_size_steps)``
+    ``f(t) = 1 / (1 + k * t)`` with ``k = (1 / final_factor - 1) / decay_steps`` for
+    ``t < decay_steps``, and ``final_factor`` from then on.
 
     Parameters
     ----------
-    step_size_steps : int in [1, inf), in updates
-        Update ``step_size_steps`` is the first with the lower rate.
-    gamma : float in (0, 1], default 0.1
-        What each drop multiplies the rate by.
+    decay_steps : int in [1, inf), in updates
+        First update that gets ``final_factor`` (``endpoint="exclusive"``), or the number of
+        updates up to and with it (``"inclusive"``).
+    final_factor : float in (0, 1], default 0.1
+        Fraction of the base learning rate at the end.
+    endpoint : {"exclusive", "inclusive"}
 
     Returns
     -------
@@ -193,66 +224,28 @@ def step(*, step_size_steps: Steps, gamma: float = 0.1) -> Schedule:
 
     Examples
     --------
-    >>> factor = step(step_size_steps=2, gamma=0.5)
-    >>> [factor(t) for t in range(6)]
-    [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    >>> factor = inverse_time(decay_steps=4, final_factor=0.2)
+    >>> [round(factor(step), 4) for step in range(6)]
+    [1.0, 0.5, 0.3333, 0.25, 0.2, 0.2]
+
+    Notes
+    -----
+    Keras' ``decay_rate / decay_steps`` is ``k``. It goes on falling, and this one holds its end.
 
     References
     ----------
-    He et al. 2016 (arXiv:1512.03385), §3.4.
+    Robbins & Monro 1951; Bottou 2012, stochastic gradient descent tricks, §5.2.
     """
-    require_steps("step_size", step_size_steps)
-    require_decay("gamma", gamma)
-    return Schedule(lambda step: gamma ** (step // step_size_steps))
+    require_decay("final_factor", final_factor)
+    shape = curve("inverse_linear", final_factor=final_factor)
+    return falling(shape, decay_steps, final_factor, endpoint)
 
 
-def multistep(*, milestones: tuple[Steps, ...], gamma: float = 0.1) -> Schedule:
-    """A drop by ``gamma`` at each milestone.
-
-    ``f(t) = gamma ** (number of milestones m with m <= t)``
-
-    Parameters
-    ----------
-    milestones : sequence of int in [1, inf), in updates, strictly increasing
-        Update m is the first with the lower rate, as in torch and optax.
-    gamma : float in (0, 1], default 0.1
-        What each drop multiplies the rate by.
-
-    Returns
-    -------
-    Schedule
-
-    Raises
-    ------
-    ScheduleError
-        An argument is outside its interval, or the milestones do not increase.
-
-    Examples
-    --------
-    >>> factor = multistep(milestones=(2, 3), gamma=0.5)
-    >>> [factor(t) for t in range(5)]
-    [1.0, 1.0, 0.5, 0.25, 0.25]
-
-    References
-    ----------
-    He et al. 2016 (arXiv:1512.03385), §4.2; Zagoruyko & Komodakis 2016 use gamma = 0.2.
-    """
-    drops = tuple(milestones)
-    require(len(drops) > 0, "milestones", "must name at least one step", list(drops))
-    require(drops[0] >= 1, "milestones", "must begin at step 1 or later", list(drops))
-    increasing = all(a < b for a, b in pairwise(drops))
-    require(increasing, "milestones", "must increase strictly", list(drops))
-    require_decay("gamma", gamma)
-    return Schedule(lambda step: gamma ** piecewise(drops, step))
-
-
-def half_cosine(done: float) -> float:
-    """``(1 + cos(pi * done)) / 2``: exactly 1 at 0 and exactly 0 at 1."""
-    return 0.5 * (1.0 + math.cos(math.pi * done))
-
-
-def _end(endpoint: Endpoint, final_factor: float) -> tuple[str, ...]:
-    # The exclusive end is the documented rule, and a remark on every run is read by nobody.
-    return (f"the last update of the decay has factor {final_factor:g}",) * (
-        endpoint == "inclusive"
+def falling(shape: Curve, decay_steps: int, final_factor: float, endpoint: Endpoint) -> Schedule:
+    """``shape`` from 1 to ``final_factor`` over ``decay_steps`` updates."""
+    require_steps("decay", decay_steps)
+    require_fraction("final_factor", final_factor)
+    return Schedule(
+        lambda step: shape(1.0, final_factor, progress(step, decay_steps, endpoint)),
+        conventions=end_in_words(final_factor, endpoint),
     )
