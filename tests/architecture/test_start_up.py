@@ -8,8 +8,30 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "numpy", "pandas", "hydra", "omegaconf", "scipy", "sklearn", "pydantic_core")
-COMMANDS = ("run", "sweep", "summarize", "list", "show", "doctor")
+HEAVY = (
+    "torch",
+    "numpy",
+    "pandas",
+    "hydra",
+    "omegaconf",
+    "scipy",
+    "sklearn",
+    "pydantic_core",
+    "altair",
+    "vl_convert",
+    "mpmath",
+)
+COMMANDS = (
+    "run",
+    "sweep",
+    "preview",
+    "check-schedule",
+    "summarize",
+    "list",
+    "show",
+    "new",
+    "doctor",
+)
 
 
 def loaded_after(code: str) -> set[str]:

@@ -56,7 +56,7 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("train.step=3", ["train.step is not a setting", "got 3", "train.steps=…"]),
     ("streams.innit=3", ["streams.innit is not a setting", "streams.init=…"]),
     ("seed.x=3", ["seed.x is not a setting", "got 3", "seed=…"]),
-    ("schedule=cosin", ["schedule must be one of: constant, cosine", "'cosin'", "schedule=cosine"]),
+    ("schedule=cosin", ["schedule must be one of: anytime, constant, cosine", "'cosin'", "schedule=cosine"]),
     ("dataset=digit", ["dataset must be one of: ", "'digit'", "dataset=digits"]),
     ("model=../../evil", ["model must be one of: ", "'../../evil'"]),
     ("model=custom", ["model must be one of: ", "'custom'"]),
@@ -105,7 +105,7 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("schedule.warmup=null", ["schedule.warmup must be whole updates", "got None"]),
     ("schedule.warmup=10epp", ["schedule.warmup must be whole updates", "got '10epp'"]),
     ("schedule.warmup=inf", ["schedule.warmup must be whole updates", "got inf"]),
-    ("schedule.warmup_form=foo", ["must be one of: first, zero, open, got 'foo'"]),
+    ("schedule.warmup_form=foo", ["must be one of: first, zero, open, cosine, 1-sqrt, exponential, got 'foo'"]),
     ("schedule.final_factor=2", ["schedule.final_factor must lie in [0, 1], got 2"]),
     ("schedule.final_factor=nan", ["schedule.final_factor must be a finite number, got nan"]),
     ("schedule.decay=0", ["schedule.decay must be at least 1 step, got 0"]),
@@ -199,7 +199,7 @@ SETTINGS: list[tuple[str, list[str]]] = [
         "optimizer._target_=torch.optim:SGD optimizer.lr=0.1 optimizer.momentum=-1",
         ["optimizer._target_ must work with these settings", "Invalid momentum value: -1"],
     ),
-    ("schedule._target_=os.system", ["schedule._target_ can only be given for dataset, model"]),
+    ("schedule._target_=os.system", ["schedule.command must be given"]),
     # what is no override
     ("optimizer.lr", ["override 'optimizer.lr' must have the form key=value", "optimizer.lr=…"]),
     ("seed=[1", ["override 'seed=[1' must have the form key=value in Hydra's grammar"]),
@@ -428,7 +428,7 @@ MINE = {
     "missing key": ("name: multistep\n", ["schedule.milestones must be given", "mine.yaml"]),
     "unknown default": ("defaults: [foo]\nname: cosine\n", ["Could not load 'schedule/foo'"]),
     "python": ("!!python/object/apply:os.system [id]", ["must hold valid Hydra YAML"]),
-    "a target": ("name: cosine\n_target_: os.system\n", ["can only be given for dataset, model"]),
+    "a target": ("name: cosine\n_target_: os.system\n", ["schedule.command must be given"]),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lrbench import __version__
-from lrbench.cli import doctor, listing, run, show, summarize, sweep
+from lrbench.cli import doctor, listing, preview, run, show, summarize, sweep
 from lrbench.cli.console import put, reports_errors
 
 app = typer.Typer(
@@ -24,6 +24,7 @@ for name, command in (
     ("run", run.run),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
+    ("preview", preview.preview),
     ("list", listing.list_),
     ("show", show.show),
     ("doctor", doctor.doctor),

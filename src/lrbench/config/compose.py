@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +33,15 @@ from lrbench.config.home import (
 from lrbench.config.overrides import Override
 from lrbench.errors import ConfigError, Problem, nearest, origin_of
 
-TARGETS = ("dataset", "model", "optimizer")
+TARGETS = ("dataset", "model", "optimizer", "schedule")
 """Groups whose component may be the user's own, by import path."""
 
+
+PREFIXES = {"python:": "", "torch:": "torch.optim.lr_scheduler:"}
+"""What an import path may begin with where an option is chosen, and what that stands for."""
+
+ADAPTER = ("schedule", "torch_adapter")
+"""The option whose settings are those of the scheduler it names, and so may be new."""
 
 OTHER_NAMES = {
     "learning_rate": "optimizer.lr",
@@ -46,6 +52,23 @@ OTHER_NAMES = {
     "warmup_steps": "schedule.warmup",
     "max_steps": "train.steps",
     "max_epochs": "train.epochs",
+    "num_training_steps": "train.steps",
+    "num_warmup_steps": "schedule.warmup",
+    "cycle_mul": "schedule.cycle_mult",
+    "cycle_decay": "schedule.peak_decay",
+    "cycle_limit": "schedule.num_cycles",
+    "T_max": "schedule.decay",
+    "decay_steps": "schedule.decay",
+    "lr_min": "schedule.final_factor",
+    "min_lr": "schedule.final_factor",
+    "end_factor": "schedule.final_factor",
+    "alpha": "schedule.final_factor",
+    "step_size_up": "schedule.half_cycle",
+    "stepsize": "schedule.half_cycle",
+    "pct_start": "schedule.peak",
+    "cut_frac": "schedule.cut",
+    "k_decay": "schedule.k",
+    "num_decay_steps": "schedule.cooldown",
 }
 """What papers and other programs call a setting, too unlike its name to be guessed."""
 
@@ -104,9 +127,11 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     """
     if user_folder is not None:
         check_user_folder(user_folder)
+    overrides = [_spelled_out(override) for override in overrides]
     choices = {o.key: o for o in overrides if o.key in GROUPS}
     settings = [o for o in overrides if o.key not in GROUPS]
     own = {o.key.partition(".")[0] for o in settings if o.key.endswith("._target_")} & set(TARGETS)
+    free = own | {o.key for o in choices.values() if (o.key, o.value) == ADAPTER}
     problems = [*_wrong_choices(choices, own, user_folder)]
     if problems:
         raise ConfigError(problems)
@@ -119,7 +144,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
 
     problems = []
     for override in settings:
-        if problem := _unknown(override, config, own):
+        if problem := _unknown(override, config, free):
             problems.append(problem)
             continue
         OmegaConf.update(config, override.key, override.value, force_add=True)
@@ -136,6 +161,18 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     )
     _settle_length(composed)
     return composed
+
+
+def _spelled_out(override: Override) -> Override:
+    """``schedule=python:mypkg.mod:name`` as ``schedule._target_=mypkg.mod:name``."""
+    for prefix, module in PREFIXES.items():
+        value = str(override.value)
+        if override.key in TARGETS and value.startswith(prefix):
+            if module and override.key != "schedule":
+                break
+            target = module + value.removeprefix(prefix)
+            return replace(override, key=f"{override.key}._target_", value=target)
+    return override
 
 
 def _settle_length(composed: Composed) -> None:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import partial
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import Composed, to_yaml
 from lrbench.config.findings import Findings
+from lrbench.config.scheduling import fit_schedule
 from lrbench.config.settings import Duration, Settings, read_settings
 from lrbench.engine.device import check_device
-from lrbench.engine.optimizers import OPTIMIZERS
+from lrbench.engine.optimizers import OPTIMIZERS, base_settings
 from lrbench.engine.tables import tabulate
 from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule
-from lrbench.schedules.catalog import SCHEDULES, build_schedule
-from lrbench.spec.durations import resolve, to_steps
+from lrbench.spec.durations import to_steps
 from lrbench.spec.imports import resolve_import
-from lrbench.spec.run import DiagnosticsSpec, RunSpec, TrainSpec
+from lrbench.spec.run import Component, DiagnosticsSpec, OptimizerSpec, RunSpec, TrainSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
@@ -107,13 +109,16 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         findings.attempt_own(
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
-    params, schedule = findings.insist("schedule", _fit_schedule, parts, train, len(data.train))
-    findings.insist("", tabulate, [schedule], [parts.optimizer.lr], train.steps)
+    fit = partial(_fit, lr=parts.optimizer.lr, train=train, size=len(data.train), findings=findings)
+    schedule = fit(parts.schedule, "schedule", parts.optimizer.lr, inf)
+    assert schedule is not None
+    optimizer = _with_schedules(parts, fit)
+    findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),
         model=parts.model,
-        optimizer=parts.optimizer,
-        schedule=parts.schedule.model_copy(update={"params": params}),
+        optimizer=optimizer,
+        schedule=schedule[0],
         train=train,
         diagnostics=diagnostics,
         compute=settings.compute,
@@ -125,7 +130,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         parts.data_settings,
         settings.note or "",
         composed.values,
-        schedule.notes,
+        schedule[1].notes,
         data.notices,
     )
 
@@ -211,27 +216,75 @@ def _check_optimizer(parts: Parts, weights: list[Parameter]) -> None:
     builder(weights, lr=spec.lr, **spec.params)
 
 
-def _fit_schedule(parts: Parts, train: TrainSpec, size: int) -> tuple[dict[str, Any], Schedule]:
-    """The schedule's settings with lengths in updates, and the schedule they make."""
-    name = parts.schedule.name
-    params = resolve(
-        parts.schedule.params,
-        {
-            parameter.name
-            for parameter in SCHEDULES[name].parameters.values()
-            if parameter.is_duration
-        },
-        steps_per_epoch=size // train.batch_size,
+def _fit(
+    component: Component | None,
+    group: str,
+    base: float,
+    bound: float,
+    *,
+    lr: float,
+    train: TrainSpec,
+    size: int,
+    findings: Findings,
+) -> tuple[Component, Schedule] | None:
+    """A schedule with its lengths in updates, tried at every step of the run.
+
+    Parameters
+    ----------
+    base, bound : float
+        What its factors multiply, and what the product must stay below.
+    """
+    if component is None:
+        return None
+    fitted = findings.attempt_own(
+        component.target,
+        group,
+        fit_schedule,
+        component,
+        lr=lr,
         total_steps=train.steps,
+        steps_per_epoch=size // train.batch_size,
     )
-    if params.get("decay", 0) is None:
-        # The rest of the run, said in updates: two ways to type one schedule are one run.
-        params["decay"] = train.steps - (params["warmup"] or 0)
-    try:
-        return params, build_schedule(name, params, train.steps)
-    except ScheduleError as error:
-        # Lengths as they were typed, not as they came out.
-        typed = [
-            replace(p, got=parts.schedule.params.get(p.key or "", p.got)) for p in error.problems
-        ]
-        raise ScheduleError(typed) from None
+    if fitted is not None:
+        findings.attempt_own(
+            component.target, group, _check_table, fitted[1], base, bound, train.steps
+        )
+    findings.raise_if_any()
+    return fitted
+
+
+def _check_table(schedule: Schedule, base: float, bound: float, total_steps: int) -> None:
+    table = tabulate([schedule], [base], total_steps)
+    highest = int(table.argmax())
+    if table[highest, 0] >= bound:
+        relation = f"must keep what it schedules below {bound:g}; step {highest} does not"
+        raise ScheduleError(relation, got=float(table[highest, 0]))
+
+
+def _with_schedules(
+    parts: Parts, fit: Callable[..., tuple[Component, Schedule] | None]
+) -> OptimizerSpec:
+    """The optimizer with the schedules of its momentum and weight decay fitted to the run."""
+    spec = parts.optimizer
+    settings = base_settings(spec, parts.optimizer_target)
+    fitted = {}
+    for key, component, bound in (
+        ("momentum_schedule", spec.momentum_schedule, 1.0),
+        ("weight_decay_schedule", spec.weight_decay_schedule, inf),
+    ):
+        what = key.removesuffix("_schedule")
+        if component is None:
+            continue
+        if not settings.get(what):
+            relation = f"needs an optimizer with {what} above 0"
+            remedy = None if what in settings else "optimizer=sgd"
+            raise ConfigError(
+                relation,
+                key=f"optimizer.{key}",
+                got=component.name,
+                remedy=remedy or f"optimizer.{what}=…",
+            )
+        found = fit(component, f"optimizer.{key}", settings[what], bound)
+        assert found is not None
+        fitted[key] = found[0]
+    return spec.model_copy(update=fitted)

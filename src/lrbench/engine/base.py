@@ -65,6 +65,8 @@ class Plan:
         The untrained model of the run with these streams.
     rates : ndarray of shape (total_steps, num_lanes), float64
         Learning rate of every update, as the optimizer gets it.
+    momenta, weight_decays : ndarray of shape (total_steps, num_lanes), float64, or None
+        Momentum (or first beta) and weight decay of every update; None where they do not change.
     batch_size, eval_every : int, in samples and updates
     layers_every : int in updates, or None
     compute : ComputeSpec
@@ -79,6 +81,8 @@ class Plan:
     layers_every: int | None
     compute: ComputeSpec
     lanes: tuple[Lane, ...]
+    momenta: NDArray[np.float64] | None = None
+    weight_decays: NDArray[np.float64] | None = None
 
     @property
     def total_steps(self) -> int:

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from lrbench.engine.base import Lane, Outcome, Plan, Restart, Row, Sink, Start
@@ -33,12 +35,15 @@ VAL_LOSS = EVAL_COLUMNS.index("val_loss")
 def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
     """Train every lane of ``plan``; the contract is :class:`lrbench.engine.base.Train`."""
     return [
-        _train_lane(plan, lane, plan.rates[:, index].tolist(), sink)
+        _train_lane(plan, lane, index, sink)
         for index, (lane, sink) in enumerate(zip(plan.lanes, sinks, strict=True))
     ]
 
 
-def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outcome:
+def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
+    rates = plan.rates[:, index].tolist()
+    momenta = _column(plan.momenta, index)
+    weight_decays = _column(plan.weight_decays, index)
     device = torch.device(plan.compute.device)
     dtype = DTYPES[plan.compute.precision]
     data = on_device(plan.data, device, dtype)
@@ -108,10 +113,14 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
             loss.backward()
 
             diagnostics.before_update()
-            lr, momentum = optimizer.update(rates[step])
+            lr, momentum, weight_decay = optimizer.update(
+                rates[step],
+                momentum=momenta[step] if momenta else None,
+                weight_decay=weight_decays[step] if weight_decays else None,
+            )
             diagnostics.after_update(step - block_start, step, loss.detach(), optimizer.moments)
 
-            heads.append((step, step / order.steps_per_epoch, lr, momentum))
+            heads.append((step, step / order.steps_per_epoch, lr, momentum, weight_decay))
             digests.append(digest)
 
             done = step + 1
@@ -126,6 +135,10 @@ def _train_lane(plan: Plan, lane: Lane, rates: list[float], sink: Sink) -> Outco
                 if _is_lost(last[VAL_LOSS]):
                     return ended(done)
     return ended(None)
+
+
+def _column(table: NDArray[np.float64] | None, lane: int) -> list[float] | None:
+    return None if table is None else table[:, lane].tolist()
 
 
 def _start(model: nn.Module) -> Start:

@@ -14,6 +14,7 @@ from torch import Tensor
 from lrbench.engine.flat import FlatModel
 from lrbench.errors import ConfigError, RunError
 from lrbench.spec.parameters import unknown_key
+from lrbench.spec.run import OptimizerSpec
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NotNegative = Annotated[float, Field(ge=0)]
@@ -78,13 +79,16 @@ def adamw(
     beta2: Fraction = 0.999,
     eps: Epsilon = 1e-8,
     weight_decay: NotNegative = 0.01,
+    decay_follows_lr: bool = True,
 ) -> torch.optim.Optimizer:
     """Adam with decoupled weight decay (Loshchilov & Hutter 2019, arXiv:1711.05101).
 
-    As in torch, weights shrink by ``lr * weight_decay`` a step, so the schedule schedules the decay
-    as well.
+    As in torch, weights shrink by ``lr(t) * weight_decay`` a step, so the schedule schedules the
+    decay as well; with ``decay_follows_lr=False`` they shrink by ``lr * weight_decay`` with the
+    base learning rate at every step, whatever the schedule does.
     """
-    return torch.optim.AdamW(
+    kind = torch.optim.AdamW if decay_follows_lr else IndependentAdamW
+    return kind(
         parameters,
         lr=lr,
         betas=(beta1, beta2),
@@ -92,6 +96,29 @@ def adamw(
         weight_decay=weight_decay,
         foreach=False,
     )
+
+
+class IndependentAdamW(torch.optim.AdamW):
+    """AdamW whose decay does not follow the learning rate: weights shrink by the base learning
+    rate times ``weight_decay``, before the step, where torch shrinks them by the current one.
+    """
+
+    def __init__(self, parameters: list[Tensor], lr: float, **settings: Any) -> None:
+        super().__init__(parameters, lr=lr, **settings)
+        self._base_lr = lr
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> Any:
+        decays = [group["weight_decay"] for group in self.param_groups]
+        for group, decay in zip(self.param_groups, decays, strict=True):
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    weight.mul_(1 - self._base_lr * decay)
+            group["weight_decay"] = 0.0
+        loss = super().step(closure)
+        for group, decay in zip(self.param_groups, decays, strict=True):
+            group["weight_decay"] = decay
+        return loss
 
 
 @dataclass(frozen=True)
@@ -110,6 +137,25 @@ class OptimizerEntry:
 OPTIMIZERS: dict[str, OptimizerEntry] = {
     builder.__name__: OptimizerEntry(builder.__name__, builder) for builder in (sgd, adam, adamw)
 }
+
+
+def base_settings(spec: OptimizerSpec, target: Callable[..., Any] | None) -> dict[str, float]:
+    """The momentum (or first beta) and the weight decay an optimizer has without a schedule.
+
+    Those it does not have are left out.
+    """
+    given = dict(spec.params)
+    if target is not None:
+        known = inspect.signature(target).parameters.values()
+        unset = inspect.Parameter.empty
+        given = {p.name: p.default for p in known if p.default is not unset} | given
+    betas = given.get("betas")
+    first_beta = betas[0] if isinstance(betas, list | tuple) and betas else None
+    found = {
+        "momentum": given.get("momentum", given.get("beta1", first_beta)),
+        "weight_decay": given.get("weight_decay"),
+    }
+    return {name: float(value) for name, value in found.items() if isinstance(value, float | int)}
 
 
 def check_own(target: Callable[..., Any], settings: Mapping[str, Any]) -> None:
@@ -135,6 +181,13 @@ def check_own(target: Callable[..., Any], settings: Mapping[str, Any]) -> None:
     ]
     if unknown:
         raise ConfigError(unknown)
+
+
+def _set_momentum(group: dict[str, Any], momentum: float) -> None:
+    if "momentum" in group:
+        group["momentum"] = momentum
+    else:
+        group["betas"] = (momentum, *group["betas"][1:])
 
 
 _MOMENTS = {"momentum": ("momentum_buffer", "exp_avg"), "second_moment": ("exp_avg_sq",)}
@@ -180,20 +233,36 @@ class BoundOptimizer:
         self.moments: set[str] = set()
         self._copies: list[tuple[list[Tensor], str]] = []
 
-    def update(self, rate: float) -> tuple[float, float | None]:
-        """Make one update with learning rate ``rate``.
+    def update(
+        self, rate: float, *, momentum: float | None = None, weight_decay: float | None = None
+    ) -> tuple[float, float | None, float | None]:
+        """Make one update.
+
+        Parameters
+        ----------
+        rate : float
+            The learning rate.
+        momentum, weight_decay : float, optional
+            What to set them to; default: as they are.
 
         Returns
         -------
-        lr, momentum : float, float or None
+        lr, momentum, weight_decay : float, float or None, float or None
             As the optimizer has them at the moment of the update (the first parameter group;
             momentum is ``momentum``, or the first of ``betas``, or absent).
         """
         for group in self._groups:
             group["lr"] = rate
+            if momentum is not None:
+                _set_momentum(group, momentum)
+            if weight_decay is not None:
+                group["weight_decay"] = weight_decay
         group = self._groups[0]
-        lr = group["lr"]
-        momentum = group.get("momentum", group.get("betas", (None,))[0])
+        applied = (
+            group["lr"],
+            group.get("momentum", group.get("betas", (None,))[0]),
+            group.get("weight_decay"),
+        )
         self.optimizer.step()
         if any(group["lr"] != rate for group in self._groups):
             raise RunError("must leave the learning rate to the schedule", key="optimizer")
@@ -204,7 +273,9 @@ class BoundOptimizer:
             # Asked for every time: an optimizer may keep a new tensor at each update.
             buffers = [self.optimizer.state[tensor][name] for tensor in self._tensors]
             torch._foreach_copy_(views, buffers)
-        return float(lr), None if momentum is None else float(momentum)
+        lr, *others = applied
+        momentum, weight_decay = (None if x is None else float(x) for x in others)
+        return float(lr), momentum, weight_decay
 
     def _find_moments(self) -> None:
         """Learn where the moments are; only now, as SGD treats an absent buffer unlike a zero one.

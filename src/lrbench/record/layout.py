@@ -22,7 +22,16 @@ NORMS: Final = (
 )
 """Of the whole model in ``steps.csv``, of one layer in ``layers.csv``; see engine/diagnostics."""
 
-STEP_COLUMNS: Final = ("step", "epoch", "lr", "momentum", "train_loss", *NORMS, "batch_digest")
+STEP_COLUMNS: Final = (
+    "step",
+    "epoch",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "train_loss",
+    *NORMS,
+    "batch_digest",
+)
 LAYER_COLUMNS: Final = ("step", "layer", *NORMS)
 EVAL_COLUMNS: Final = ("step", "epoch", "val_loss", "val_accuracy")
 RESTART_COLUMNS: Final = (

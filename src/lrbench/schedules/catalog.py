@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
-from lrbench.errors import ScheduleError
+from lrbench.errors import ScheduleError, nearest
 from lrbench.schedules.annealing import cosine, k_decay, rex, tanh
 from lrbench.schedules.base import NO_STEPS, Schedule, Steps, require
 from lrbench.schedules.compose import WarmupForm, scaled, sequence, warmup
@@ -50,6 +50,12 @@ class Parameter:
     def is_schedule(self) -> bool:
         """Whether it is another schedule, or a list of them."""
         return _mentions(self.annotation, Schedule)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether there may be many of it."""
+        kinds = (self.annotation, *get_args(self.annotation))
+        return any(get_origin(kind) is tuple for kind in kinds)
 
     @property
     def is_required(self) -> bool:
@@ -201,7 +207,7 @@ def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -
 
     shared: dict[str, Any] = {}
     arguments: dict[str, Any] = {}
-    for key, value in ({name: None for name in parameters} | dict(settings)).items():
+    for key, value in (dict.fromkeys(parameters) | dict(settings)).items():
         parameter = parameters.get(key)
         if parameter is not None and parameter is SHARED.get(key):
             shared[parameter.keyword] = parameter.default if value is None else value
@@ -251,7 +257,9 @@ def named(key: str, value: Any) -> tuple[str, dict[str, Any]]:
     name = found.pop("name", None)
     relation = "must be the name of a schedule, or a mapping with its name and settings"
     require(isinstance(name, str), key, relation, value)
-    require(name in SCHEDULES, key, f"must be one of: {', '.join(SCHEDULES)}", name)
+    near = nearest(str(name), SCHEDULES)
+    relation = f"must be one of: {', '.join(SCHEDULES)}"
+    require(name in SCHEDULES, key, relation, name, f"{near} in place of {name}" if near else None)
     return str(name), found
 
 

@@ -61,9 +61,18 @@ class DatasetSpec(Component):
 
 
 class OptimizerSpec(Component):
-    """An optimizer and its base learning rate, the unit of every schedule."""
+    """An optimizer and its base learning rate, the unit of every schedule.
+
+    Parameters
+    ----------
+    lr : float in (0, inf)
+    momentum_schedule, weight_decay_schedule : Component, optional
+        Schedules whose factors multiply the momentum (or the first beta) and the weight decay.
+    """
 
     lr: Annotated[float, Field(gt=0)]
+    momentum_schedule: Component | None = None
+    weight_decay_schedule: Component | None = None
 
 
 class TrainSpec(Frozen):

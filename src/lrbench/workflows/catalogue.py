@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lrbench.config.home import options
-from lrbench.errors import ConfigError, nearest
+from lrbench.errors import ConfigError, Problem, nearest
+from lrbench.spec.durations import resolve
+
+if TYPE_CHECKING:
+    from lrbench.schedules.base import Schedule
+    from lrbench.schedules.documentation import Setting
 
 KINDS = ("models", "datasets", "optimizers", "schedules")
 
 
-def catalogue(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
+CURVE_STEPS = 240
+"""Updates of the run that a schedule with its defaults is shown in."""
+
+
+def catalogue(
+    kind: str | None = None, names: Sequence[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """Every model, dataset, optimizer and schedule: name, one sentence, settings, source.
 
     Parameters
     ----------
     kind : str, optional
         One of :data:`KINDS`; default all.
+    names : sequence of str
+        Those of the kind that are asked for; default all.
 
     Raises
     ------
     ConfigError
-        There is no such kind.
+        There is no such kind, or no such name of that kind.
     """
     if kind is not None and kind not in KINDS:
         near = nearest(kind, KINDS)
@@ -34,7 +49,45 @@ def catalogue(kind: str | None = None) -> dict[str, list[dict[str, Any]]]:
         "optimizers": _optimizers,
         "schedules": _schedules,
     }
-    return {name: makers[name]() for name in KINDS if kind in (None, name)}
+    found = {name: makers[name]() for name in KINDS if kind in (None, name)}
+    return found if kind is None or not names else {kind: _those(kind, found[kind], names)}
+
+
+def default_schedule(name: str, total_steps: int) -> Schedule | None:
+    """A schedule with lrbench's defaults in a run of ``total_steps`` updates, one epoch long.
+
+    None where the defaults alone make none: a table needs its file.
+    """
+    from lrbench.config.defaults import default_settings
+    from lrbench.schedules.catalog import SCHEDULES, build_schedule
+
+    entry = SCHEDULES.get(name)
+    if entry is None or entry.read is not None:
+        return None
+    lengths = {key for key, parameter in entry.parameters.items() if parameter.is_duration}
+    settings = resolve(
+        default_settings(options("schedule")[name]),
+        lengths,
+        steps_per_epoch=total_steps,
+        total_steps=total_steps,
+    )
+    return build_schedule(name, settings, total_steps)
+
+
+def _those(
+    kind: str, entries: Sequence[dict[str, Any]], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    by_name = {entry["name"]: entry for entry in entries}
+    problems = []
+    for name in names:
+        if name not in by_name:
+            near = nearest(name, by_name)
+            relation = f"must be one of: {', '.join(by_name)}"
+            remedy = f"lrbench list {kind} {near}" if near else None
+            problems.append(Problem(relation, kind, name, remedy=remedy))
+    if problems:
+        raise ConfigError(problems)
+    return [by_name[name] for name in dict.fromkeys(names)]
 
 
 def _models() -> list[dict[str, Any]]:
@@ -81,8 +134,72 @@ def _schedules() -> list[dict[str, Any]]:
     from lrbench.schedules.catalog import SCHEDULES
 
     there = options("schedule")
-    return [
-        {"name": e.name, "summary": e.summary, "settings": [*e.parameters]}
-        for e in SCHEDULES.values()
-        if e.name in there
-    ]
+    named = [_described(name, there[name]) for name in SCHEDULES if name in there]
+    return named + [_option_alone(there[name]) for name in there if name not in SCHEDULES]
+
+
+def _described(name: str, path: Path) -> dict[str, Any]:
+    from lrbench.config.defaults import comments, default_settings
+    from lrbench.schedules.catalog import SCHEDULES
+    from lrbench.schedules.documentation import documentation
+
+    about = documentation(SCHEDULES[name])
+    defaults, remarks = default_settings(path), comments(path)
+    built = default_schedule(name, CURVE_STEPS)
+
+    def meaning(setting: Setting) -> str:
+        # Of a warmup that others make, the file says more than the function that makes it.
+        remark = remarks.get(setting.name, "")
+        return remark if setting.is_shared else setting.meaning or remark
+
+    return {
+        "name": name,
+        "summary": about.summary,
+        "family": about.family,
+        "family_summary": about.family_summary,
+        "formula": list(about.formula),
+        "settings": {
+            setting.name: {
+                "default": defaults.get(setting.name),
+                "kind": setting.kind,
+                "range": setting.range,
+                "symbol": setting.symbol,
+                "meaning": meaning(setting),
+                "is_shared": setting.is_shared,
+            }
+            for setting in about.settings
+        },
+        "conventions": list(built.conventions) if built else [],
+        "returns": about.returns,
+        "notes": about.notes,
+        "source": about.source,
+    }
+
+
+def _option_alone(path: Path) -> dict[str, Any]:
+    """An option that stands for other schedules, so that its file is all there is to tell."""
+    from lrbench.config.defaults import comments, default_settings
+
+    remarks = comments(path)
+    return {
+        "name": path.stem,
+        "summary": remarks.get("", ""),
+        "family": "",
+        "family_summary": "",
+        "formula": [],
+        "settings": {
+            name: {
+                "default": default,
+                "kind": "",
+                "range": "",
+                "symbol": "",
+                "meaning": remarks.get(name, ""),
+                "is_shared": False,
+            }
+            for name, default in default_settings(path).items()
+        },
+        "conventions": [],
+        "returns": "",
+        "notes": "",
+        "source": "",
+    }

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
 from lrbench.engine.base import Lane, Plan, Train
+from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, tabulate
 from lrbench.errors import RecordError
-from lrbench.schedules.catalog import build_schedule
 from lrbench.spec.imports import resolve_import
-from lrbench.spec.run import RunSpec
+from lrbench.spec.run import Component, RunSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
@@ -20,7 +24,8 @@ ENGINES: dict[str, Train] = {"loop": loop.train}
 
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
     """What the engine needs to train ``spec``."""
-    schedule = build_schedule(spec.schedule.name, spec.schedule.params, spec.train.steps)
+    lr, steps = spec.optimizer.lr, spec.train.steps
+    schedule = schedule_of(spec.schedule, lr=lr, total_steps=steps)
     target = None
     if spec.model.target is not None:
         target = resolve_import(spec.model.target, key="model._target_")
@@ -30,7 +35,9 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
         build_model=lambda streams: build_model(
             model.name, model.params, data.info, streams, target
         ),
-        rates=tabulate([schedule], [spec.optimizer.lr], spec.train.steps),
+        rates=tabulate([schedule], [lr], steps),
+        momenta=_scheduled(spec, "momentum", spec.optimizer.momentum_schedule),
+        weight_decays=_scheduled(spec, "weight_decay", spec.optimizer.weight_decay_schedule),
         batch_size=spec.train.batch_size,
         eval_every=spec.train.eval_every,
         layers_every=spec.diagnostics.layers_every,
@@ -39,10 +46,22 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
             Lane(
                 Streams(spec.seed, spec.streams.pinned()),
                 spec.optimizer,
-                restarts_of(schedule, spec.train.steps),
+                restarts_of(schedule, steps),
             ),
         ),
     )
+
+
+def _scheduled(spec: RunSpec, name: str, component: Component | None) -> NDArray[np.float64] | None:
+    """Momentum or weight decay of every update; None where it does not change."""
+    if component is None:
+        return None
+    target = None
+    if spec.optimizer.target is not None:
+        target = resolve_import(spec.optimizer.target, key="optimizer._target_")
+    base = base_settings(spec.optimizer, target)[name]
+    schedule = schedule_of(component, lr=spec.optimizer.lr, total_steps=spec.train.steps)
+    return tabulate([schedule], [base], spec.train.steps)
 
 
 def load_data(run: Resolved) -> Prepared:

@@ -9,16 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lrbench.errors import ScheduleError
+from lrbench.schedules.annealing import cosine, k_decay, rex, tanh
 from lrbench.schedules.base import Endpoint, Schedule
-from lrbench.schedules.decay import (
-    constant,
-    cosine,
-    exponential,
-    half_cosine,
-    linear,
-    multistep,
-    step,
-)
+from lrbench.schedules.decay import constant, exponential, inverse_time, linear, polynomial
+from lrbench.schedules.drops import multistep, step
+from lrbench.schedules.shapes import half_cosine
 
 unhurried = settings(deadline=None)  # a busy machine is no failure
 CLOSED_FORM = {"rel": 1e-12, "abs": 0}
@@ -94,10 +90,17 @@ def test_an_inclusive_fall_is_an_exclusive_one_a_step_shorter(
 
 
 @TO_ZERO
-def test_only_an_inclusive_end_is_remarked_on(builder: Callable[..., Schedule]) -> None:
-    (note,) = builder(decay_steps=4, final_factor=0.25, endpoint="inclusive").notes
-    assert note == "the last update of the decay has factor 0.25"
-    assert builder(decay_steps=4, final_factor=0.25).notes == ()
+def test_the_conventions_say_where_the_end_lies_and_what_follows(
+    builder: Callable[..., Schedule],
+) -> None:
+    end, past = builder(decay_steps=4, final_factor=0.25).conventions
+    assert (
+        end
+        == "end: the factor 0.25 lies one update after the last of the decay (endpoint exclusive)"
+    )
+    assert past == "past the end: 0.25 is held"
+    end, _ = builder(decay_steps=4, final_factor=0.25, endpoint="inclusive").conventions
+    assert end == "end: the factor 0.25 is that of the decay's last update (endpoint inclusive)"
 
 
 @unhurried
@@ -205,3 +208,125 @@ def test_milestones_at_every_multiple_are_a_step_schedule(size: int, gamma: floa
 
 def test_a_very_long_fall_of_drops_ends_at_zero_and_not_in_an_error() -> None:
     assert step(step_size_steps=1, gamma=0.1)(10**6) == 0.0
+
+
+@unhurried
+@given(steps=lengths, power=st.floats(0.1, 5.0), low=st.floats(0.0, 1.0))
+def test_polynomial_is_a_power_of_the_straight_line(steps: int, power: float, low: float) -> None:
+    factor = polynomial(decay_steps=steps, power=power, final_factor=low)
+    for t in range(steps):
+        height = math.exp(power * math.log((steps - t) / steps))
+        assert factor(t) == pytest.approx(low + (1 - low) * height, **CLOSED_FORM)
+
+
+def test_a_polynomial_of_power_one_is_linear_and_its_default_is_two() -> None:
+    line = linear(decay_steps=7)
+    first = polynomial(decay_steps=7, power=1.0)
+    assert [first(t) for t in range(9)] == [line(t) for t in range(9)]
+    assert polynomial(decay_steps=4)(2) == 0.25
+
+
+@unhurried
+@given(steps=lengths, exponent=st.floats(0.2, 5.0))
+def test_a_cosine_may_be_raised_to_a_power(steps: int, exponent: float) -> None:
+    plain = cosine(decay_steps=steps)
+    raised = cosine(decay_steps=steps, exponent=exponent, final_factor=0.2)
+    for t in range(steps):
+        expected = 0.2 + 0.8 * math.exp(exponent * math.log(plain(t)))
+        assert raised(t) == pytest.approx(expected, rel=1e-12)
+
+
+@unhurried
+@given(steps=lengths, k=st.floats(0.3, 5.0))
+def test_k_decay_bends_the_clock_and_nothing_else(steps: int, k: float) -> None:
+    bent = k_decay(decay_steps=steps, k=k, final_factor=0.1)
+    poly = k_decay(decay_steps=steps, k=k, base="polynomial", power=2.0)
+    for t in range(steps):
+        clock = (t / steps) ** k
+        squared = math.cos(math.pi * clock / 2) ** 2
+        assert bent(t) == pytest.approx(0.1 + 0.9 * squared, rel=1e-12)
+        assert poly(t) == pytest.approx((1 - clock) ** 2, rel=1e-9, abs=1e-15)
+
+
+def test_a_straight_clock_is_the_cosine() -> None:
+    straight, plain = k_decay(decay_steps=11, k=1.0), cosine(decay_steps=11)
+    assert [straight(t) for t in range(13)] == [plain(t) for t in range(13)]
+    assert k_decay(decay_steps=11)(5) > plain(5) + 0.1
+
+
+@unhurried
+@given(steps=lengths, low=st.floats(0.001, 0.9))
+def test_inverse_time_has_a_straight_reciprocal(steps: int, low: float) -> None:
+    factor = inverse_time(decay_steps=steps, final_factor=low)
+    k = (1 / low - 1) / steps
+    for t in range(steps + 1):
+        assert 1 / factor(t) == pytest.approx(1 + k * t, rel=1e-12)
+
+
+def test_inverse_time_ends_at_a_tenth_unless_told_otherwise() -> None:
+    factor = inverse_time(decay_steps=9)
+    assert [factor(t) for t in (0, 1, 9, 50)] == pytest.approx([1.0, 0.5, 0.1, 0.1], rel=1e-12)
+
+
+@unhurried
+@given(steps=st.integers(2, 400), low=st.floats(-8.0, -0.5), high=st.floats(0.5, 8.0))
+def test_tanh_is_a_logistic_of_twice_the_argument(steps: int, low: float, high: float) -> None:
+    factor = tanh(decay_steps=steps, lower=low, upper=high, final_factor=0.1)
+    for t in range(steps + 1):
+        argument = low * (1 - t / steps) + high * t / steps
+        logistic = 1 / (1 + math.exp(2 * argument))
+        assert factor(t) == pytest.approx(0.1 + 0.9 * logistic, rel=1e-12)
+    assert factor(steps + 9) == factor(steps)
+
+
+def test_tanh_says_that_it_reaches_neither_peak_nor_end() -> None:
+    start, end, past = tanh(decay_steps=10).conventions
+    assert start == "start: the first factor is 0.9999939, as the curve does not reach 1"
+    assert end.startswith("end: the curve ends at 0.002472623 and does not reach 0 (")
+    assert past == "past the end: 0.002472623 is held"
+
+
+@unhurried
+@given(steps=lengths, low=st.floats(0.0, 1.0), bend=st.floats(0.0, 0.99))
+def test_rex_is_the_reflected_exponential(steps: int, low: float, bend: float) -> None:
+    factor = rex(decay_steps=steps, bend=bend, final_factor=low)
+    for t in range(steps):
+        left = (steps - t) / steps
+        assert factor(t) == pytest.approx(low + (1 - low) * left / (1 - bend + bend * left))
+
+
+def test_rex_of_the_paper_is_1_minus_p_over_1_minus_half_p_and_unbent_it_is_linear() -> None:
+    paper, line = rex(decay_steps=10), rex(decay_steps=10, bend=0.0)
+    for t in range(10):
+        p = t / 10
+        assert paper(t) == pytest.approx((1 - p) / (1 - p / 2), rel=1e-12)
+        assert line(t) == pytest.approx(1 - p, rel=1e-12)
+
+
+@unhurried
+@given(gamma=st.floats(0.5, 1.0), t=st.integers(0, 300))
+def test_an_exponential_by_its_ratio_has_no_end(gamma: float, t: int) -> None:
+    factor = exponential(gamma=gamma)
+    assert factor(t) == pytest.approx(math.exp(t * math.log(gamma)), rel=1e-12)
+    assert factor.conventions == ("no end: it falls for ever",)
+
+
+def test_an_exponential_by_its_ratio_is_the_one_with_that_root() -> None:
+    by_ratio, by_end = exponential(gamma=0.01 ** (1 / 50)), exponential(total_steps=50)
+    ratios = [by_ratio(t) for t in range(51)]
+    assert ratios == pytest.approx([by_end(t) for t in range(51)], rel=1e-12)
+    assert (by_end(51), by_ratio(100)) == (0.01, pytest.approx(1e-4, rel=1e-12))
+
+
+@pytest.mark.parametrize(("key", "given"), [("decay", 5), ("final_factor", 0.1)])
+def test_a_ratio_and_what_it_replaces_are_not_given_together(key: str, given: float) -> None:
+    keyword = "decay_steps" if key == "decay" else key
+    with pytest.raises(ScheduleError) as caught:
+        exponential(gamma=0.9, **{keyword: given})  # type: ignore[arg-type]
+    (problem,) = caught.value.problems
+    assert (problem.key, problem.got) == (key, given)
+
+
+def test_an_exponential_without_a_length_or_a_ratio_is_refused() -> None:
+    with pytest.raises(ScheduleError, match="decay must be given where gamma is not"):
+        exponential()

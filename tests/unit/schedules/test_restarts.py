@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.errors import ScheduleError
+from lrbench.schedules.annealing import cosine
 from lrbench.schedules.base import Schedule
-from lrbench.schedules.decay import cosine
 from lrbench.schedules.restarts import sgdr
 
 unhurried = settings(deadline=None)  # a busy machine is no failure
@@ -271,3 +271,220 @@ def test_a_step_far_ahead_is_the_same_asked_first_or_last() -> None:
     for step in range(5000):
         last(step)
     assert last(5000) == ahead
+
+
+SHAPE_AT_HALF: dict[str, float] = {
+    "linear": 0.5,
+    "cosine": 0.5,
+    "polynomial": 0.125,
+    "1-sqrt": 1 - math.sqrt(0.5),
+    "power": 0.875,
+    "square": 0.75,
+    "mirror_cosine": 0.5,
+    "tanh": 1 / (1 + math.exp(-3.0)),
+    "rex": 2 / 3,
+    "normalized_exponential": (math.sqrt(0.1) - 0.1) / 0.9,
+}
+MEAN_AT_HALF: dict[str, float] = {
+    "exponential": math.sqrt(0.1),
+    "inverse_linear": 1 / 5.5,
+    "inverse_sqrt": 1 / math.sqrt(50.5),
+}
+
+
+@pytest.mark.parametrize("shape", [*SHAPE_AT_HALF, *MEAN_AT_HALF])
+def test_a_cycle_falls_in_the_shape_asked_for(shape: str) -> None:
+    factor = sgdr(
+        first_cycle_steps=10,
+        cycle_mult=2.0,
+        shape=shape,  # type: ignore[arg-type]
+        power=3.0,
+        final_factor=0.1,
+    )
+    middle = MEAN_AT_HALF.get(shape) or 0.1 + 0.9 * SHAPE_AT_HALF[shape]
+    # Half way through the first cycle of 10 and the second of 20.
+    assert (factor(5), factor(20)) == pytest.approx((middle, middle), rel=1e-12)
+    peak = 0.1 + 0.9 / (1 + math.exp(-12)) if shape == "tanh" else 1.0
+    assert (factor(0), factor(10), factor(30)) == pytest.approx((peak,) * 3, rel=1e-12)
+
+
+def test_a_peak_may_itself_decay_and_stop_at_the_end() -> None:
+    factor = sgdr(
+        first_cycle_steps=4,
+        cycle_mult=1.0,
+        peak_decay=0.5,
+        peak_decay_form="peak",
+        final_factor=0.2,
+    )
+    assert [factor(4 * cycle) for cycle in range(5)] == [1.0, 0.5, 0.25, 0.2, 0.2]
+    halves = [factor(4 * cycle + 2) for cycle in range(4)]
+    assert halves == pytest.approx([0.6, 0.35, 0.225, 0.2], rel=1e-12)
+    # The other form never gets there.
+    amplitude = sgdr(first_cycle_steps=4, cycle_mult=1.0, peak_decay=0.5, final_factor=0.2)
+    assert [amplitude(4 * cycle) for cycle in (1, 3)] == pytest.approx([0.6, 0.3], rel=1e-12)
+
+
+def test_every_cycle_rises_first_where_it_has_a_warmup() -> None:
+    factor = sgdr(
+        first_cycle_steps=6,
+        cycle_mult=2.0,
+        cycle_warmup_steps=2,
+        peak_decay=0.5,
+        final_factor=0.2,
+        cycle_warmup_form="zero",
+    )
+    first, second = values(cosine(decay_steps=4), 4), values(cosine(decay_steps=10), 10)
+    assert values(factor, 6) == pytest.approx([0.2, 0.6, *(0.2 + 0.8 * h for h in first)])
+    after = [factor(6 + k) for k in range(12)]
+    assert after == pytest.approx([0.2, 0.4, *(0.2 + 0.4 * h for h in second)])
+    assert factor.restarts(30) == (6, 18)
+    words = "cycle warmup: 2 steps, form zero, in every cycle"
+    assert factor.conventions[0] == words
+
+
+@pytest.mark.parametrize(
+    ("form", "rise"),
+    [
+        ("first", [0.5, 1.0]),
+        ("open", [1 / 3, 2 / 3]),
+        ("cosine", [0.0, 0.5]),
+        ("1-sqrt", [0.0, 1 - math.sqrt(0.5)]),
+    ],
+)
+def test_a_cycle_warmup_has_the_forms_of_a_warmup(form: str, rise: list[float]) -> None:
+    factor = sgdr(
+        first_cycle_steps=5,
+        cycle_mult=1.0,
+        cycle_warmup_steps=2,
+        cycle_warmup_form=form,  # type: ignore[arg-type]
+    )
+    assert [factor(step) for step in (0, 1, 5, 6)] == pytest.approx(rise * 2, rel=1e-12)
+    assert (factor(2), factor(7)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("warmup", [-1, 3, 4])
+def test_a_cycle_warmup_as_long_as_the_shortest_listed_cycle_is_refused(warmup: int) -> None:
+    sgdr(cycle_lengths=(5, 3, 9), cycle_warmup_steps=2)
+    assert problem_key(cycle_lengths=(5, 3, 9), cycle_warmup_steps=warmup) == "cycle_warmup"
+
+
+def test_an_inclusive_cycle_ends_with_a_step_at_its_end() -> None:
+    factor = sgdr(first_cycle_steps=5, cycle_mult=1.0, endpoint="inclusive", final_factor=0.1)
+    four = values(cosine(decay_steps=4, final_factor=0.1), 5)
+    assert values(factor, 10) == [*four, *four]
+    assert factor(4) == 0.1
+
+
+def test_listed_cycles_are_taken_as_they_are_and_then_the_end_holds() -> None:
+    factor = sgdr(cycle_lengths=(3, 1, 4), final_factor=0.25)
+    expected = [
+        height
+        for length in (3, 1, 4)
+        for height in values(cosine(decay_steps=length, final_factor=0.25), length)
+    ]
+    assert values(factor, 8) == expected
+    assert [factor(8), factor(9), factor(999)] == [0.25] * 3
+    assert factor.restarts(100) == (3, 4)
+
+
+def test_listed_cycles_may_be_stretched_or_cut_by_the_end_of_the_run() -> None:
+    stretched = sgdr(cycle_lengths=(3, 4), total_steps=10, tail="stretch")
+    assert [stretched(3 + k) for k in range(7)] == values(cosine(decay_steps=7), 7)
+    cut = sgdr(cycle_lengths=(3, 4), total_steps=5)
+    assert [cut(3), cut(4)] == values(cosine(decay_steps=4), 2)
+    assert cut.notes == ("cycle 1 is cut short at 2 steps",)
+    held = sgdr(cycle_lengths=(3, 4), total_steps=5, tail="hold", final_factor=0.1)
+    assert [held(3), held(4)] == [0.1, 0.1]
+    assert held.restarts(5) == ()
+
+
+def test_snapshots_are_those_of_the_paper() -> None:
+    total, number = 23, 4
+    factor = snapshot(num_cycles=number, final_factor=0.0, total_steps=total)
+    length = math.ceil(total / number)
+    for t in range(1, total + 1):  # its t counts from 1
+        paper = (math.cos(math.pi * ((t - 1) % length) / length) + 1) / 2
+        assert factor(t - 1) == pytest.approx(paper, rel=1e-12, abs=1e-15)
+    assert factor.restarts(total) == (6, 12, 18)
+    assert factor.notes == ("cycle 3 is cut short at 5 steps",)
+
+
+def test_snapshots_that_divide_the_run_are_equal_cosines_to_their_end() -> None:
+    factor = snapshot(num_cycles=2, final_factor=0.5, total_steps=8)
+    one = values(cosine(decay_steps=4, final_factor=0.5), 4)
+    assert values(factor, 10) == [*one, *one, 0.5, 0.5]
+    assert factor.notes == ()
+    assert snapshot(total_steps=50).restarts(50) == (10, 20, 30, 40)
+
+
+@pytest.mark.parametrize("number", [0, -1, 21, 15])
+def test_snapshots_that_leave_the_last_cycle_no_step_are_refused(number: int) -> None:
+    with pytest.raises(ScheduleError) as caught:
+        snapshot(num_cycles=number, total_steps=20)
+    assert caught.value.problems[0].key == "num_cycles"
+
+
+def test_a_restarted_trapezoid_rises_holds_and_falls_in_every_cycle() -> None:
+    factor = trapezoidal_restarts(
+        first_cycle_steps=10,
+        cycle_mult=2.0,
+        warmup_fraction=0.2,
+        decay_fraction=0.3,
+        peak_decay=0.5,
+        final_factor=0.1,
+    )
+    first = [0.55, 1.0, *[1.0] * 5, 1.0, 0.7, 0.4]
+    assert values(factor, 10) == pytest.approx(first, rel=1e-12)
+    rise = [0.1 + 0.45 * k / 4 for k in (1, 2, 3, 4)]
+    fall = [0.1 + 0.45 * (1 - k / 6) for k in range(6)]
+    second = [factor(10 + k) for k in range(20)]
+    assert second == pytest.approx([*rise, *[0.55] * 10, *fall], rel=1e-12)
+    assert factor.restarts(71) == (10, 30, 70)
+
+
+def test_parts_of_a_cycle_are_rounded_down_as_they_are_written() -> None:
+    # .29 of 100 is 28.999… in binary and 29 as it is written.
+    factor = trapezoidal_restarts(
+        first_cycle_steps=100, warmup_fraction=0.29, decay_fraction=0.29, shape="cosine"
+    )
+    assert [factor(27), factor(28)] == [pytest.approx(28 / 29), 1.0]
+    assert (factor(71), factor(72)) == (1.0, pytest.approx(cosine(decay_steps=29)(1), rel=1e-12))
+    none = trapezoidal_restarts(first_cycle_steps=4, warmup_fraction=0.2, decay_fraction=0.2)
+    assert values(none, 9) == [1.0] * 9
+
+
+def test_the_decay_of_wsd_s_grows_with_all_steps_so_far() -> None:
+    factor = wsd_s(first_cycle_steps=20, decay_fraction=0.1, final_factor=0.5)
+    for cycle in range(4):
+        end, decay = 20 * (cycle + 1), 2 * (cycle + 1)
+        falling = [1 / (k / decay / 0.5 + 1 - k / decay) for k in range(decay)]
+        got = [factor(step) for step in range(end - 20, end)]
+        assert got == pytest.approx([*[1.0] * (20 - decay), *falling], rel=1e-12)
+    assert factor.restarts(81) == (20, 40, 60, 80)
+
+
+def test_the_decay_of_wsd_s_never_outgrows_its_cycle() -> None:
+    factor = wsd_s(first_cycle_steps=4, decay_fraction=0.5, shape="linear", final_factor=0.0)
+    halves = [1.0, 1.0, 1.0, 0.5]
+    whole = [1.0, 0.75, 0.5, 0.25]
+    assert values(factor, 16) == [*halves, *whole, *whole, *whole]
+
+
+def test_the_decay_of_wsd_s_may_be_a_part_of_the_cycle_alone() -> None:
+    factor = wsd_s(
+        first_cycle_steps=4,
+        cycle_mult=2.0,
+        decay_fraction=0.5,
+        decay_of="cycle",
+        shape="linear",
+        final_factor=0.0,
+    )
+    assert values(factor, 12) == [1.0, 1.0, 1.0, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0, 0.75, 0.5, 0.25]
+
+
+def test_equal_cycles_of_wsd_s_fill_the_run_and_the_last_is_as_long_a_decay_as_wsds() -> None:
+    factor = wsd_s(total_steps=60, decay_fraction=0.1, final_factor=0.1)
+    assert factor.restarts(60) == (20, 40)
+    assert [factor(step) for step in (17, 35, 53)] == [1.0] * 3
+    assert all(factor(step) < 1.0 for step in (19, 37, 39, 55, 59))
+    assert (factor(60), factor(1000)) == (0.1, 0.1)

@@ -1,0 +1,1 @@
+"""Other people's schedules as lrbench schedules; each file knows one library."""

@@ -1,0 +1,60 @@
+"""A user's own function as a schedule."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import Any, get_type_hints
+
+from lrbench.errors import ScheduleError
+from lrbench.schedules.base import Schedule
+from lrbench.schedules.catalog import ScheduleEntry
+
+
+def own_entry(name: str, found: Callable[..., Any]) -> ScheduleEntry:
+    """The entry of a function that is no part of the library.
+
+    A function with a parameter ``step`` is the schedule itself: it is called with the step, its
+    other parameters are settings. Any other one is a builder: it is called with its settings, and
+    returns a :class:`Schedule` or a function of the step. In both, ``total_steps`` is filled in
+    with the length of the run, and ``warmup`` stands before it unless it has ``warmup_steps``.
+
+    Raises
+    ------
+    ScheduleError
+        Called for a builder: what it returns cannot be called with a step.
+    """
+    signature = inspect.signature(found)
+    settings = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in signature.parameters.values()
+        if parameter.name != "step"
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+    def builder(**arguments: Any) -> Schedule:
+        if "step" in signature.parameters:
+            call = partial(found, **arguments)
+            return Schedule(lambda step: float(call(step=step)))
+        built = found(**arguments)
+        if isinstance(built, Schedule):
+            return built
+        if not callable(built):
+            relation = "must return a schedule, or have a parameter named step"
+            raise ScheduleError(relation, key="_target_", got=type(built).__name__)
+        return Schedule(lambda step: float(built(step)))
+
+    builder.__signature__ = signature.replace(parameters=settings)  # type: ignore[attr-defined]
+    builder.__doc__ = inspect.getdoc(found)
+    builder.__annotations__ = _hints(found)
+    return ScheduleEntry(name, builder)
+
+
+def _hints(found: Callable[..., Any]) -> dict[str, Any]:
+    """Its annotations; a parameter whose own cannot be read takes any value."""
+    source = found.__init__ if isinstance(found, type) else found  # type: ignore[misc]
+    try:
+        return get_type_hints(source)
+    except (NameError, TypeError, AttributeError):
+        return {}

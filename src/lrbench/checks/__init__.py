@@ -1,0 +1,1 @@
+"""What a schedule really does, held against what it says it does."""

@@ -1,0 +1,285 @@
+"""Schedules: from settings as typed to a function of the step. No data and no torch needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from lrbench.adapters.build import schedule_of
+from lrbench.adapters.own import own_entry
+from lrbench.adapters.torch_scheduler import is_torch_scheduler
+from lrbench.config.compose import ADAPTER
+from lrbench.config.findings import Findings
+from lrbench.config.home import options
+from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
+from lrbench.errors import ConfigError, ScheduleError
+from lrbench.schedules.base import Schedule
+from lrbench.schedules.catalog import (
+    SCHEDULES,
+    Parameter,
+    ScheduleEntry,
+    named,
+    piece_lengths,
+)
+from lrbench.spec.durations import FORMS, is_duration, to_steps
+from lrbench.spec.imports import resolve_import
+from lrbench.spec.parameters import problems, unknown_key
+from lrbench.spec.run import Component
+
+
+def read_schedule(
+    raw: Mapping[str, Any], findings: Findings, group: str = "schedule"
+) -> Component | None:
+    """The schedule that the settings of ``group`` name, lengths still as typed.
+
+    Where an import path leads to a torch scheduler, its settings are its own and are checked when
+    it is built.
+    """
+    own = dict(raw)
+    if own.get("name") == ADAPTER[1] and "_target_" not in own:
+        path = own.pop("scheduler", None)
+        if not isinstance(path, str):
+            relation = "must be the import path of a scheduler"
+            remedy = "schedule.scheduler=torch.optim.lr_scheduler:StepLR schedule.step_size=30%"
+            findings.add(relation, f"{group}.scheduler", path, remedy)
+            return None
+        own["_target_"] = path
+    name, target = take_name(group, own, findings)
+    found = found_at(group, target, findings)
+    if target is None:
+        if not is_known(group, name, SCHEDULES, findings):
+            return None
+        entry = SCHEDULES[name]
+    elif found is None:
+        return None
+    elif is_torch_scheduler(found):
+        return make_component(Component, group, findings, name, target, found, params=own)
+    else:
+        entry = own_entry(name, found)
+    params = _checked(entry, own, findings, group)
+    return make_component(Component, group, findings, name, target, found, params=params)
+
+
+def read_other(
+    value: Any, beside: Mapping[str, Any], findings: Findings, group: str
+) -> Component | None:
+    """A schedule of something else than the learning rate, given as a name or a mapping with one.
+
+    Parameters
+    ----------
+    value : str, mapping or None
+    beside : mapping
+        The settings of the learning rate's schedule; what goes by its clock takes from there what
+        both have and ``value`` does not say.
+    """
+    if value is None:
+        return None
+    given = {"name": value} if isinstance(value, str) else value
+    if not isinstance(given, Mapping) or not ("name" in given or "_target_" in given):
+        relation = "must be the name of a schedule, or a mapping such as {name: cosine, warmup: 10}"
+        findings.add(relation, group, value)
+        return None
+    entry = SCHEDULES.get(str(given.get("name")))
+    shared: dict[str, Any] = {}
+    if entry is not None and "_target_" not in given:
+        shared = _defaults(entry.name)
+        if entry.clock is not None and beside.get("name") == entry.clock:
+            shared |= {key: beside[key] for key in shared.keys() & beside.keys() - {"name"}}
+            # While the rate warms up, the other waits: a ramp is the rate's own.
+            shared["warmup_start"] = 1.0
+    return read_schedule({**shared, **given}, findings, group)
+
+
+def fit_schedule(
+    component: Component, *, lr: float, total_steps: int, steps_per_epoch: int
+) -> tuple[Component, Schedule]:
+    """The specification with its lengths in updates, and the schedule it makes.
+
+    Raises
+    ------
+    ConfigError
+        A setting does not fit the run; keys are relative to the component, values as typed.
+    """
+    entry = _entry(component)
+    if entry is None:
+        params = {
+            key: _steps_of(key, value, total_steps, steps_per_epoch)
+            if isinstance(value, str) and is_duration(value)
+            else value
+            for key, value in component.params.items()
+        }
+    else:
+        params = in_updates(entry, component.params, total_steps, steps_per_epoch)
+    fitted = component.model_copy(update={"params": params})
+    try:
+        return fitted, schedule_of(fitted, lr=lr, total_steps=total_steps)
+    except ScheduleError as error:
+        raise ScheduleError(list(_as_typed(error, component.params))) from None
+
+
+def in_updates(
+    entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int, steps_per_epoch: int
+) -> dict[str, Any]:
+    """Settings with every length in updates, those of schedules inside of it too.
+
+    Raises
+    ------
+    ConfigError
+        A length cannot be read, or pieces do not fit between their boundaries.
+    """
+    known = entry.parameters
+
+    def steps(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [steps(key, item) for item in value]
+        return value if value is None else _steps_of(key, value, total_steps, steps_per_epoch)
+
+    params = {
+        key: steps(key, value) if key in known and known[key].is_duration else value
+        for key, value in settings.items()
+    }
+    before = 0 if entry.makes_its_warmup else params.get("warmup") or 0
+    horizon = max(total_steps - before, 1)
+    for key, parameter in known.items():
+        value = params.get(key)
+        if parameter.fills_the_run and value is None:
+            # Two ways to type one schedule are one run.
+            params[key] = horizon
+        elif parameter.is_schedule and isinstance(value, list):
+            lengths = piece_lengths(key, value, params.get("boundaries"), horizon)
+            params[key] = [
+                _inner_in_updates(piece, length, steps_per_epoch)
+                for piece, (_, length) in zip(value, lengths, strict=True)
+            ]
+        elif parameter.is_schedule:
+            params[key] = _inner_in_updates(value, horizon, steps_per_epoch)
+    return params
+
+
+def uses_epochs(params: Any) -> bool:
+    """Whether a length among the settings, at any depth, is written in epochs."""
+    if isinstance(params, Mapping):
+        return any(map(uses_epochs, params.values()))
+    if isinstance(params, list):
+        return any(map(uses_epochs, params))
+    return isinstance(params, str) and params.endswith("ep") and is_duration(params)
+
+
+def _entry(component: Component) -> ScheduleEntry | None:
+    """The component's entry; None for a torch scheduler."""
+    if component.target is None:
+        return SCHEDULES[component.name]
+    found: Target = resolve_import(component.target, key="_target_")
+    return None if is_torch_scheduler(found) else own_entry(component.name, found)
+
+
+def _inner_in_updates(value: Any, total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+    settings = dict(value)
+    name = settings.pop("name")
+    return {
+        "name": name,
+        **in_updates(SCHEDULES[name], settings, total_steps, steps_per_epoch),
+    }
+
+
+def _steps_of(key: str, value: Any, total_steps: int, steps_per_epoch: int) -> int:
+    return to_steps(value, steps_per_epoch=steps_per_epoch, total_steps=total_steps, key=key)
+
+
+def _checked(
+    entry: ScheduleEntry, raw: Mapping[str, Any], findings: Findings, group: str
+) -> dict[str, Any]:
+    """Every setting in its type (0 as 0.0 where it is a number), with what was left out."""
+    known = entry.parameters
+    given = dict(raw)
+    if entry.read is not None and "file" in given:
+        path = given.pop("file")
+        read = findings.attempt(group, _read_file, entry, path)
+        given |= read or {}
+        known = {key: parameter for key, parameter in known.items() if key != "file"}
+        read_keys = set(read or {})
+    else:
+        read_keys = set()
+    checked = {
+        key: value
+        if key in read_keys
+        else findings.attempt(group, _value, known, key, value, findings, group)
+        for key, value in given.items()
+    }
+    # A file of the user's own may leave out what has a default.
+    defaults = {key: None if p.is_required else p.default for key, p in known.items()}
+    return defaults | checked
+
+
+def _read_file(entry: ScheduleEntry, path: Any) -> dict[str, Any]:
+    if not isinstance(path, str):
+        raise ConfigError("must name a file", key="file", got=path, remedy=".file=rates.csv")
+    assert entry.read is not None
+    return entry.read(Path(path))
+
+
+def _value(
+    known: Mapping[str, Parameter], key: str, value: Any, findings: Findings, group: str
+) -> Any:
+    if key not in known:
+        raise ConfigError([unknown_key(key, known, value)])
+    parameter = known[key]
+    if parameter.is_schedule:
+        return _schedules(parameter, value, findings, group)
+    if parameter.is_duration:
+        _check_lengths(parameter, value)
+        return value
+    adapter: TypeAdapter[Any] = TypeAdapter(parameter.annotation, config={"allow_inf_nan": False})
+    try:
+        return adapter.validate_python(value, strict=True)
+    except ValidationError as error:
+        raise ConfigError(problems(error)[0].relation, key=key, got=value) from None
+
+
+def _schedules(parameter: Parameter, value: Any, findings: Findings, group: str) -> Any:
+    """A schedule inside a schedule, or a list of them, with all their settings."""
+    if parameter.is_list and not isinstance(value, list):
+        relation = "must be a list such as [linear, {name: cosine, final_factor: 0.1}]"
+        raise ConfigError(relation, key=parameter.name, got=value)
+    if not parameter.is_list:
+        return _schedule_inside(parameter.name, value, findings, group)
+    return [
+        _schedule_inside(f"{parameter.name}.{index}", item, findings, group)
+        for index, item in enumerate(value)
+    ]
+
+
+def _schedule_inside(key: str, value: Any, findings: Findings, group: str) -> dict[str, Any]:
+    name, settings = named(key, value)
+    entry = SCHEDULES[name]
+    given = {**_defaults(name), **settings}
+    given.pop("name", None)
+    return {"name": name, **_checked(entry, given, findings, f"{group}.{key}")}
+
+
+def _defaults(name: str) -> dict[str, Any]:
+    """The settings of lrbench's own file of a schedule."""
+    found: dict[str, Any] = yaml.safe_load(options("schedule")[name].read_text())
+    return found
+
+
+def _check_lengths(parameter: Parameter, value: Any) -> None:
+    """One length, or a list of them where there may be many; null where that has a meaning."""
+    if value is None and (parameter.is_required or parameter.default is None):
+        return
+    if parameter.is_list and not isinstance(value, list):
+        raise ConfigError("must be a list such as [50%,75%]", key=parameter.name, got=value)
+    for item in value if parameter.is_list else [value]:
+        if not is_duration(item):
+            raise ConfigError(FORMS, key=parameter.name, got=item)
+
+
+def _as_typed(error: ScheduleError, typed: Mapping[str, Any]) -> Iterator[Any]:
+    """The problems with lengths as they were typed, not as they came out."""
+    for problem in error.problems:
+        yield replace(problem, got=typed.get(problem.key or "", problem.got))

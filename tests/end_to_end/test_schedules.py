@@ -1,0 +1,236 @@
+"""Schedules of every origin, as typed: the library's, a file's, the user's own, torch's."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lrbench.schedules.annealing import cosine
+from lrbench.schedules.decay import linear
+from lrbench.schedules.one_cycle import one_cycle_momentum
+from lrbench.schedules.restarts import sgdr
+
+STEPS = 40
+OWN = """
+def saw(step, total_steps, low: float = 0.1):
+    return low + (1 - low) * (1 - step / total_steps)
+
+def rising(*, up_steps: "Steps", total_steps):
+    return lambda step: min(1.0, (step + 1) / up_steps)
+
+def broken(step):
+    return 1 / (20 - step)
+
+def factory(optimizer, gamma):
+    from torch.optim.lr_scheduler import ExponentialLR
+    return ExponentialLR(optimizer, gamma=gamma)
+
+from lrbench.schedules.base import Steps
+"""
+
+
+def factors_of(lrbench: Any, *words: str) -> list[float]:
+    done = lrbench("preview", *words, f"train.steps={STEPS}", "--format", "csv")
+    assert done.code == 0, done.err
+    return [float(row["factor"]) for row in csv.DictReader(done.out.splitlines())]
+
+
+def steps_of(lrbench: Any, *words: str) -> list[dict[str, str]]:
+    """The rows of ``steps.csv`` of a run."""
+    done = lrbench("run", *words, f"train.steps={STEPS}", "model=linear", "--json")
+    assert done.code == 0, done.err
+    with (Path(json.loads(done.out)["path"]) / "steps.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def own(here: Path) -> None:
+    (here / "ownmod.py").write_text(OWN)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_function_of_the_step_is_a_schedule(lrbench: Any) -> None:
+    expected = [0.2 + 0.8 * (1 - t / STEPS) for t in range(STEPS)]
+    assert factors_of(lrbench, "schedule=python:ownmod:saw", "schedule.low=0.2") == expected
+    assert factors_of(lrbench, "schedule._target_=ownmod:saw", "schedule.low=0.2") == expected
+
+
+@pytest.mark.usefixtures("own")
+def test_a_builder_of_ones_own_gets_lengths_in_updates_and_a_warmup(lrbench: Any) -> None:
+    words = ("schedule=python:ownmod:rising", "schedule.up=25%", "schedule.warmup=2")
+    expected = [0.05, 0.1, *(min(1.0, (t + 1) / 10) for t in range(STEPS - 2))]
+    assert factors_of(lrbench, *words) == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.usefixtures("own")
+def test_what_ones_own_schedule_does_wrong_is_said(lrbench: Any) -> None:
+    done = lrbench("preview", "schedule=python:ownmod:saw", "schedule.lo=1", "train.steps=9")
+    assert (done.code, "try   schedule.low=" in done.err) == (2, True)
+    done = lrbench("run", "schedule=python:ownmod:broken", "train.steps=30")
+    assert done.code == 2
+    assert "ZeroDivisionError" in done.err
+    done = lrbench("preview", "schedule=python:ownmod:rising", "train.steps=30")
+    assert "schedule.up must be given" in done.err
+
+
+@pytest.mark.usefixtures("own")
+def test_a_run_with_ones_own_schedule_is_another_when_its_code_changes(
+    lrbench: Any, here: Path
+) -> None:
+    words = ("schedule=python:ownmod:saw", "train.steps=3", "model=linear", "--json")
+    before = json.loads(lrbench("run", *words).out)["path"]
+    (here / "ownmod.py").write_text(OWN + "\n# changed\n")
+    after = json.loads(lrbench("run", *words).out)["path"]
+    assert before != after
+    assert "saw-s0" in before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("schedule=torch:CosineAnnealingLR", "schedule.T_max=100%"),
+        (
+            "schedule=torch_adapter",
+            "schedule.scheduler=torch.optim.lr_scheduler:CosineAnnealingLR",
+            f"schedule.T_max={STEPS}",
+        ),
+        ("schedule._target_=torch.optim.lr_scheduler:CosineAnnealingLR", f"schedule.T_max={STEPS}"),
+    ],
+)
+def test_a_torch_scheduler_is_tabulated(lrbench: Any, words: tuple[str, ...]) -> None:
+    expected = [cosine(decay_steps=STEPS)(t) for t in range(STEPS)]
+    assert factors_of(lrbench, *words) == pytest.approx(expected, rel=0, abs=1e-12)
+
+
+@pytest.mark.usefixtures("own")
+def test_a_factory_of_a_scheduler_will_do(lrbench: Any) -> None:
+    found = factors_of(lrbench, "schedule=python:ownmod:factory", "schedule.gamma=0.9")
+    assert found == pytest.approx([0.9**t for t in range(STEPS)], rel=1e-12)
+
+
+def test_a_torch_adapter_without_a_scheduler_says_what_to_type(lrbench: Any) -> None:
+    done = lrbench("preview", "schedule=torch_adapter", "train.steps=10")
+    assert done.code == 2
+    assert "schedule.scheduler must be the import path" in done.err
+
+
+def test_a_preview_written_as_a_table_is_the_same_schedule(lrbench: Any, here: Path) -> None:
+    words = ("schedule=sgdr", "schedule.first_cycle=7", f"train.steps={STEPS}")
+    (here / "rates.csv").write_text(lrbench("preview", *words, "--format", "csv").out)
+    expected = sgdr(first_cycle_steps=7, total_steps=STEPS)
+    table = ("schedule=table", "schedule.file=rates.csv")
+    assert factors_of(lrbench, *table) == [expected(t) for t in range(STEPS)]
+    done = lrbench("preview", *table, f"train.steps={STEPS}", "--json")
+    told = json.dumps(json.loads(done.out))
+    assert all(str(step) in told for step in expected.restarts(STEPS))
+    # The values are part of the run: the file may go.
+    shown = lrbench("show", *table, f"train.steps={STEPS}", "--json")
+    assert json.loads(shown.out)["spec"]["schedule"]["params"]["factors"][1] == expected(1)
+
+
+def test_a_bad_table_is_refused_with_its_line(lrbench: Any, here: Path) -> None:
+    (here / "bad.csv").write_text("step,factor\n0,1.0\n1,high\n")
+    done = lrbench("preview", "schedule=table", "schedule.file=bad.csv", "train.steps=4")
+    assert done.code == 2
+    assert "schedule.file must hold numbers (line 3" in done.err
+
+
+def test_pieces_see_their_own_steps_and_lengths(lrbench: Any) -> None:
+    found = factors_of(
+        lrbench,
+        "schedule=sequence",
+        "schedule.pieces=[{name: linear, decay: 50%, final_factor: 0.5}, cosine]",
+        "schedule.boundaries=[40%]",
+    )
+    first, second = linear(decay_steps=8, final_factor=0.5), cosine(decay_steps=24)
+    assert found == [*(first(t) for t in range(16)), *(second(t) for t in range(24))]
+
+
+def test_a_wrong_setting_of_a_piece_is_named(lrbench: Any) -> None:
+    words = ("schedule=sequence", "schedule.boundaries=[50%]", "train.steps=10")
+    done = lrbench("preview", *words, "schedule.pieces=[linear, {name: cosine, final_factor: 2}]")
+    assert "schedule.pieces.1.final_factor must lie in [0, 1], got 2" in done.err
+    done = lrbench("preview", *words, "schedule.pieces=[linear, {name: cosine, finl: 2}]")
+    assert "schedule.pieces.1.finl is not a setting here" in done.err
+    done = lrbench("preview", *words, "schedule.pieces=[linear, cosin]")
+    assert "schedule.pieces.1 must be one of" in done.err
+    done = lrbench("preview", *words, "schedule.pieces=[linear]")
+    assert "schedule.boundaries must be 0 steps" in done.err
+
+
+def test_a_scaled_schedule_is_a_multiple(lrbench: Any) -> None:
+    found = factors_of(
+        lrbench, "schedule=scaled", "schedule.of={name: linear}", "schedule.scale_factor=0.5"
+    )
+    assert found == [0.5 * linear(decay_steps=STEPS)(t) for t in range(STEPS)]
+
+
+def test_momentum_goes_by_the_clock_of_the_learning_rate(lrbench: Any) -> None:
+    rows = steps_of(
+        lrbench,
+        "schedule=one_cycle",
+        "schedule.peak=10",
+        "schedule.warmup=4",
+        "optimizer.momentum=0.95",
+        "optimizer.momentum_schedule=one_cycle_momentum",
+    )
+    lowest = min(rows, key=lambda row: float(row["momentum"]))
+    highest = max(rows, key=lambda row: float(row["lr"]))
+    assert lowest["step"] == highest["step"] == "14"
+    expected = one_cycle_momentum(peak_steps=10, total_steps=STEPS - 4)
+    assert [float(row["momentum"]) for row in rows[4:]] == [
+        0.95 * expected(t) for t in range(STEPS - 4)
+    ]
+
+
+def test_weight_decay_has_a_schedule_of_its_own(lrbench: Any) -> None:
+    rows = steps_of(
+        lrbench,
+        "optimizer=adamw",
+        "optimizer.decay_follows_lr=false",
+        "optimizer.weight_decay_schedule={name: linear, final_factor: 0.5, decay: 50%}",
+    )
+    expected = linear(decay_steps=STEPS // 2, final_factor=0.5)
+    assert [float(row["weight_decay"]) for row in rows] == [
+        expected(t) * 0.01 for t in range(STEPS)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["optimizer.momentum_schedule=liner"], "try   optimizer.momentum_schedule=linear"),
+        (["optimizer.momentum_schedule=3"], "optimizer.momentum_schedule must be the name"),
+        (
+            ["optimizer.momentum_schedule={name: linear, decay: 1.5}"],
+            "optimizer.momentum_schedule.decay must be whole updates",
+        ),
+        (
+            ["optimizer.momentum_schedule={name: noam, scale_factor: 3}"],
+            "must keep what it schedules below 1",
+        ),
+        (
+            ["optimizer.weight_decay_schedule=linear"],
+            "optimizer.weight_decay_schedule needs an optimizer with weight_decay above 0",
+        ),
+    ],
+)
+def test_a_schedule_of_momentum_that_cannot_be_is_refused(
+    lrbench: Any, words: list[str], told: str
+) -> None:
+    done = lrbench("run", *words, "train.steps=10")
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_runs_that_differ_in_momentum_alone_are_different(lrbench: Any) -> None:
+    words = ("train.steps=5", "--json")
+    plain = json.loads(lrbench("show", *words).out)
+    scheduled = json.loads(lrbench("show", "optimizer.momentum_schedule=linear", *words).out)
+    assert plain["run_id"] != scheduled["run_id"]
+    assert math.isclose(plain["spec"]["optimizer"]["lr"], scheduled["spec"]["optimizer"]["lr"])
