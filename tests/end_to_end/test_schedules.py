@@ -182,6 +182,7 @@ def test_momentum_goes_by_the_clock_of_the_learning_rate(lrbench: Any) -> None:
     lowest = min(rows, key=lambda row: float(row["momentum"]))
     highest = max(rows, key=lambda row: float(row["lr"]))
     assert lowest["step"] == highest["step"] == "14"
+    assert [float(row["momentum"]) for row in rows[:4]] == [0.95] * 4
     expected = one_cycle_momentum(peak_steps=10, total_steps=STEPS - 4)
     assert [float(row["momentum"]) for row in rows[4:]] == [
         0.95 * expected(t) for t in range(STEPS - 4)
@@ -212,7 +213,7 @@ def test_weight_decay_has_a_schedule_of_its_own(lrbench: Any) -> None:
         ),
         (
             ["optimizer.momentum_schedule={name: noam, scale_factor: 3}"],
-            "must keep what it schedules below 1",
+            "must keep the momentum between 0 and 1; step",
         ),
         (
             ["optimizer.weight_decay_schedule=linear"],

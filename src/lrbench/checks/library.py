@@ -12,13 +12,13 @@ import math
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import islice, pairwise, takewhile
 from numbers import Real
 from typing import Any
 
 from lrbench.adapters.torch_bench import undisturbed
 from lrbench.checks.applied import Accuracy, Subject, Update, spread
-from lrbench.checks.findings import Finding
+from lrbench.checks.findings import Finding, Kind
 from lrbench.checks.reference.exact import Exact
 from lrbench.checks.reference.numbers import double, miss
 from lrbench.checks.subject import show, show_apart
@@ -260,16 +260,12 @@ def floor(subject: Subject) -> Iterator[Finding]:
 
 
 def restarts(subject: Subject) -> Iterator[Finding]:
-    """Steps of restarts: whole numbers of the run, in order, and those that are due."""
-    found = subject.schedule.restarts(subject.total_steps)
-    odd = next((step for step in found if type(step) is not int), None)
-    if odd is not None:
-        text = f"restart {odd!r} is of type {type(odd).__name__}, it should be a whole number"
-        yield Finding("wrong", "restarts", text)
+    """Where cycles begin: whole numbers, in order, and restarts those that are due."""
+    trouble = _trouble_of_cycles(subject)
+    if trouble:
+        yield Finding("wrong", "restarts", trouble)
         return
-    if any(b <= a for a, b in pairwise((0, *found, subject.total_steps))):
-        text = f"restarts must increase from step 1 to before the end, they are {_listed(found)}"
-        yield Finding("wrong", "restarts", text)
+    found = subject.schedule.restarts(subject.total_steps)
     if subject.exact is None or found == subject.exact.restarts:
         return
     missed = sorted({*subject.exact.restarts} - {*found})
@@ -281,39 +277,71 @@ def restarts(subject: Subject) -> Iterator[Finding]:
     yield Finding("wrong", "restarts", f"restarts {'; '.join(said)}")
 
 
-def past_the_end(subject: Subject) -> Iterator[Finding]:
-    """What a run that is longer than planned would get."""
-    end, course = subject.total_steps, subject.course
-    kind: Any = "wrong" if subject.exact else "remark"
-    beyond = course.factors[end:]
-    if course.error is not None:
-        said = f"{type(course.error).__name__}: {course.error}"
-        yield Finding(
-            kind, "past the end", f"behind the end, step {end + len(beyond)} raises {said}"
-        )
-    for step, why in islice(
-        ((step, why) for step, f in enumerate(beyond, start=end) if (why := _unusable(f))), 1
-    ):
-        text = f"behind the end, the factor at step {step} is {course.factors[step]!r}, {why}"
+def _trouble_of_cycles(subject: Subject) -> str | None:
+    before = -1
+    for index in range(subject.total_steps + 1):
+        start: Any = subject.schedule.cycles.start(index)
+        if start is None or (type(start) is int and start >= subject.total_steps):
+            break
+        if type(start) is not int:
+            kind = type(start).__name__
+            return f"cycle {index} begins at {start!r} of type {kind}, it should be a whole number"
+        if (start <= before) if index else (start != 0):
+            due = f"after step {before}" if index else "at step 0"
+            return f"cycle {index} begins at step {start}, it should begin {due}"
+        before = start
+    return None
+
+
+def behind_the_end(subject: Subject) -> Iterator[Finding]:
+    """An exception or an unusable factor where a run longer than planned would get to."""
+    kind: Kind = "wrong" if subject.exact else "remark"
+    steps, course = subject.total_steps + len(_beyond(subject)), subject.course
+    if steps < len(course.factors):
+        factor = course.factors[steps]
+        text = f"behind the end, the factor at step {steps} is {factor!r}, {_unusable(factor)}"
         yield Finding(kind, "past the end", text)
-        return
-    turn = _turn(course.factors)
-    rises = ""
-    if turn is not None and turn >= end:
-        low, high = show_apart(*map(float, course.factors[turn - 1 : turn + 1]))
-        rises = f"behind the end it rises again: {low} at step {turn - 1}, {high} at step {turn}"
+    elif course.error is not None:
+        said = f"{type(course.error).__name__}: {course.error}"
+        yield Finding(kind, "past the end", f"behind the end, step {steps} raises {said}")
+
+
+def rises_again(subject: Subject) -> Iterator[Finding]:
+    """A decay of the user's own that turns upwards behind its end; cycles may."""
+    rise = _rise_behind_the_end(subject)
+    if rise and subject.exact is None:
+        has_cycles = subject.schedule.cycles.start(1) is not None
+        yield Finding("remark" if has_cycles else "wrong", "past the end", rise)
+
+
+def formula_behind_the_end(subject: Subject) -> Iterator[Finding]:
+    """Whether the end is held, or gone on from, as the formula says."""
     if subject.exact is None:
-        if rises:
-            has_cycles = len(subject.schedule.cycles.before(end + len(beyond))) > 1
-            yield Finding("remark" if has_cycles else "wrong", "past the end", rises)
         return
+    beyond = _beyond(subject)
     for step in spread(len(beyond), MOST_ASKED_AGAIN):
-        due = subject.due(end + step)
-        if subject.is_wrong(miss(beyond[step] * subject.lr, due), due):
-            got, right = show_apart(beyond[step] * subject.lr, double(due))
-            text = f"step {end + step}, behind the end, gets {got} where {right} is due"
-            yield Finding("wrong", "past the end", "; ".join(filter(None, (text, rises))))
+        rate, due = beyond[step] * subject.lr, subject.due(subject.total_steps + step)
+        if subject.is_wrong(miss(rate, due), due):
+            got, right = show_apart(rate, double(due))
+            text = f"step {subject.total_steps + step}, behind the end, gets {got}, due is {right}"
+            rise = _rise_behind_the_end(subject)
+            yield Finding("wrong", "past the end", f"{text}; {rise}" if rise else text)
             return
+
+
+def _beyond(subject: Subject) -> tuple[float, ...]:
+    """Factors behind the end of the run, up to the first that no update can be made with."""
+    factors = islice(subject.course.factors, subject.total_steps, None)
+    return tuple(takewhile(lambda factor: _unusable(factor) is None, factors))
+
+
+def _rise_behind_the_end(subject: Subject) -> str | None:
+    factors = (*subject.factors, *_beyond(subject))
+    turn = _turn(factors)
+    if turn is None or turn < subject.total_steps:
+        return None
+    low, high = show_apart(*map(float, factors[turn - 1 : turn + 1]))
+    return f"behind the end it rises again: factor {low} at step {turn - 1}, {high} at step {turn}"
 
 
 def _turn(factors: tuple[float, ...]) -> int | None:
@@ -388,7 +416,9 @@ PROBES: tuple[Probe, ...] = (
     applied_rate,
     formula,
     restarts,
-    past_the_end,
+    behind_the_end,
+    rises_again,
+    formula_behind_the_end,
     units,
     warmup,
     floor,

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import partial
-from math import inf
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import Composed, to_yaml
@@ -110,15 +111,14 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
     fit = partial(_fit, lr=parts.optimizer.lr, train=train, size=len(data.train), findings=findings)
-    schedule = fit(parts.schedule, "schedule", parts.optimizer.lr, inf)
-    assert schedule is not None
+    schedule, fitted = fit(parts.schedule, "schedule", parts.optimizer.lr)
     optimizer = _with_schedules(parts, fit)
     findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),
         model=parts.model,
         optimizer=optimizer,
-        schedule=schedule[0],
+        schedule=schedule,
         train=train,
         diagnostics=diagnostics,
         compute=settings.compute,
@@ -130,7 +130,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         parts.data_settings,
         settings.note or "",
         composed.values,
-        schedule[1].notes,
+        fitted.notes,
         data.notices,
     )
 
@@ -217,74 +217,70 @@ def _check_optimizer(parts: Parts, weights: list[Parameter]) -> None:
 
 
 def _fit(
-    component: Component | None,
+    component: Component,
     group: str,
     base: float,
-    bound: float,
     *,
+    is_momentum: bool = False,
     lr: float,
     train: TrainSpec,
     size: int,
     findings: Findings,
-) -> tuple[Component, Schedule] | None:
+) -> tuple[Component, Schedule]:
     """A schedule with its lengths in updates, tried at every step of the run.
 
     Parameters
     ----------
-    base, bound : float
-        What its factors multiply, and what the product must stay below.
+    base : float
+        What its factors multiply.
     """
-    if component is None:
-        return None
+    target, per_epoch = component.target, size // train.batch_size
     fitted = findings.attempt_own(
-        component.target,
+        target,
         group,
         fit_schedule,
         component,
         lr=lr,
         total_steps=train.steps,
-        steps_per_epoch=size // train.batch_size,
+        steps_per_epoch=per_epoch,
     )
     if fitted is not None:
         findings.attempt_own(
-            component.target, group, _check_table, fitted[1], base, bound, train.steps
+            target, group, _check_values, fitted[1], base, train.steps, is_momentum
         )
     findings.raise_if_any()
+    assert fitted is not None
     return fitted
 
 
-def _check_table(schedule: Schedule, base: float, bound: float, total_steps: int) -> None:
-    table = tabulate([schedule], [base], total_steps)
-    highest = int(table.argmax())
-    if table[highest, 0] >= bound:
-        relation = f"must keep what it schedules below {bound:g}; step {highest} does not"
-        raise ScheduleError(relation, got=float(table[highest, 0]))
+def _check_values(schedule: Schedule, base: float, total_steps: int, is_momentum: bool) -> None:
+    values = tabulate([schedule], [base], total_steps)[:, 0]
+    # At 0 torch's SGD leaves its buffer as it was, and goes on from there afterwards.
+    wrong = np.flatnonzero((values <= 0) | (values >= 1)) if is_momentum else ()
+    if len(wrong):
+        relation = f"must keep the momentum between 0 and 1; step {wrong[0]} does not"
+        raise ScheduleError(relation, got=float(values[wrong[0]]))
 
 
-def _with_schedules(
-    parts: Parts, fit: Callable[..., tuple[Component, Schedule] | None]
-) -> OptimizerSpec:
+def _with_schedules(parts: Parts, fit: Callable[..., tuple[Component, Schedule]]) -> OptimizerSpec:
     """The optimizer with the schedules of its momentum and weight decay fitted to the run."""
     spec = parts.optimizer
-    settings = base_settings(spec, parts.optimizer_target)
+    base = base_settings(spec, parts.optimizer_target)
     fitted = {}
-    for key, component, bound in (
-        ("momentum_schedule", spec.momentum_schedule, 1.0),
-        ("weight_decay_schedule", spec.weight_decay_schedule, inf),
+    for what, component in (
+        ("momentum", spec.momentum_schedule),
+        ("weight_decay", spec.weight_decay_schedule),
     ):
-        what = key.removesuffix("_schedule")
         if component is None:
             continue
-        if not settings.get(what):
-            relation = f"needs an optimizer with {what} above 0"
-            remedy = None if what in settings else "optimizer=sgd"
+        key = f"{what}_schedule"
+        if not base.get(what):
             raise ConfigError(
-                relation,
+                f"needs an optimizer with {what} above 0",
                 key=f"optimizer.{key}",
                 got=component.name,
-                remedy=remedy or f"optimizer.{what}=…",
+                remedy=f"optimizer.{what}=…" if what in base else "optimizer=sgd",
             )
-        found = fit(component, f"optimizer.{key}", settings[what], bound)
-        assert found is not None
-        fitted[key] = found[0]
+        is_momentum = what == "momentum"
+        fitted[key], _ = fit(component, f"optimizer.{key}", base[what], is_momentum=is_momentum)
     return spec.model_copy(update=fitted)

@@ -68,7 +68,7 @@ def test_a_weight_decay_schedule_multiplies_the_decay_of_each_update():
 
 
 def test_a_momentum_schedule_sets_the_momentum_of_each_update():
-    momenta = [0.9, 0.5, 0.0, 0.8, 0.9]
+    momenta = [0.9, 0.5, 0.1, 0.8, 0.9]
     updates = [(rate, {"momentum": m}) for rate, m in zip(RATES, momenta, strict=True)]
     seen = weights_after("sgd", 0.7, updates, momentum=0.9)
     weight, buffer, expected = START, None, []
