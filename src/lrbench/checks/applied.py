@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from numbers import Real
 from typing import Any, NamedTuple
 
 import torch
@@ -162,6 +163,15 @@ def made(rates: Iterable[float], lr: float) -> Iterator[tuple[float, float]]:
         flat.weight.zero_()
         in_optimizer = optimizer.update(rate)[0]
         yield in_optimizer, model.weight.item()
+
+
+def unusable(factor: Any) -> str | None:
+    """Why no update can be made with ``factor``; None if one can."""
+    if type(factor) is bool or not isinstance(factor, Real):
+        return f"of type {type(factor).__name__}; it should be a float"
+    if not math.isfinite(factor):
+        return "it should be finite"
+    return "below 0" if factor < 0 else None
 
 
 def spread(steps: int, most: int, wanted: Iterable[int] = ()) -> list[int]:

@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lrbench.config.home import (
+    ADAPTER,
     CUSTOM,
     GROUPS,
     check_user_folder,
@@ -39,9 +40,6 @@ TARGETS = ("dataset", "model", "optimizer", "schedule")
 
 PREFIXES = {"python:": "", "torch:": "torch.optim.lr_scheduler:"}
 """What an import path may begin with where an option is chosen, and what that stands for."""
-
-ADAPTER = ("schedule", "torch_adapter")
-"""The option whose settings are those of the scheduler it names, and so may be new."""
 
 OTHER_NAMES = {
     "learning_rate": "optimizer.lr",

@@ -6,10 +6,15 @@ import os
 from pathlib import Path
 
 from lrbench.errors import ConfigError
+from lrbench.schedules.catalog import SCHEDULES
 
 GROUPS = ("dataset", "model", "optimizer", "schedule", "compute", "diagnostics")
 CUSTOM = "custom"
 """The option of a group that an import path replaces; it cannot be chosen by hand."""
+
+
+ADAPTER = ("schedule", "torch_adapter")
+"""The option whose settings are those of the scheduler it names, and so may be new."""
 
 
 def packaged_folder() -> Path:
@@ -35,6 +40,23 @@ def options(group: str, user_folder: Path | None = None) -> dict[str, Path]:
             files = sorted((folder / group).glob("*.yaml"))
             found |= {path.stem: path for path in files if path.stem != CUSTOM and path.is_file()}
     return found
+
+
+def options_alone(group: str, user_folder: Path | None = None) -> list[str]:
+    """The options of ``group`` that a pattern stands for.
+
+    Schedules that cannot be chosen without a further setting, a file or an import path, are left
+    out, and so are those of something else than the learning rate.
+    """
+    names = list(options(group, user_folder))
+    if group != "schedule":
+        return names
+    known = SCHEDULES
+    return [
+        name
+        for name in names
+        if name != ADAPTER[1] and (name not in known or known[name].stands_alone)
+    ]
 
 
 def primary_file(user_folder: Path | None) -> Path:

@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, product
+from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Glob, OverrideType
 from hydra.core.override_parser.types import Override as HydraOverride
-from hydra.core.override_parser.types import OverrideType
 from hydra.errors import HydraException
 
+from lrbench.config.home import GROUPS, options, options_alone
 from lrbench.errors import ConfigError, Problem
 
 MOST_ARMS = 10_000
@@ -44,8 +46,12 @@ class Override:
         return f"override {self.text}"
 
 
-def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, ...]]:
+def parse(
+    texts: Sequence[str], *, sweep: bool = False, user_folder: Path | None = None
+) -> list[tuple[Override, ...]]:
     """The overrides of each arm: one arm without axes, else every combination, last axis fastest.
+
+    A pattern such as ``schedule=glob(*)`` stands for the options of its group, the user's own too.
 
     Raises
     ------
@@ -57,7 +63,7 @@ def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, 
     axes: list[tuple[Override, ...]] = []
     for text in texts:
         try:
-            axes.append(_axis(text, sweep))
+            axes.append(_axis(text, sweep, user_folder))
         except ConfigError as error:
             problems += error.problems
     for key in dict.fromkeys(axis[0].key for axis in axes):
@@ -71,7 +77,7 @@ def parse(texts: Sequence[str], *, sweep: bool = False) -> list[tuple[Override, 
     return list(product(*axes))
 
 
-def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
+def _axis(text: str, sweep: bool, user_folder: Path | None) -> tuple[Override, ...]:
     parsed = _parse_one(text)
     key = parsed.get_key_element().lstrip("+~")
     _refuse_other_than_change(parsed, text, key)
@@ -86,7 +92,7 @@ def _axis(text: str, sweep: bool) -> tuple[Override, ...]:
             remedy=f"lrbench sweep {text}",
         )
     elements = []
-    for value in _elements(parsed, text):
+    for value in _elements(parsed, text, user_folder):
         one = f"{key}={value}"
         elements.append(Override(key, _plain(_parse_one(one), one), one))
     doubles = [one.text for one in elements if [e.text for e in elements].count(one.text) > 1]
@@ -137,7 +143,15 @@ def _refuse_other_than_change(parsed: HydraOverride, text: str, key: str) -> Non
         raise ConfigError(relation, key=key, origin=origin, remedy="lrbench show")
 
 
-def _elements(parsed: HydraOverride, text: str) -> list[str]:
+def _elements(parsed: HydraOverride, text: str, user_folder: Path | None) -> list[str]:
+    key = parsed.get_key_element()
+    pattern: Any = parsed.value()
+    if key in GROUPS and isinstance(pattern, Glob):
+        found: list[str] = pattern.filter(list(options_alone(key, user_folder)))
+        if found:
+            return found
+        relation = f"must match an option (there are: {', '.join(options(key, user_folder))})"
+        raise ConfigError(relation, key=key, got=text.partition("=")[2], origin=f"override {text}")
     relation = "must name the values of its axis one by one"
     with suppress(HydraException, ValueError):  # an interval, a pattern, a range with no step
         values = [str(value) for value in islice(parsed.sweep_string_iterator(), MOST_ARMS + 1)]
@@ -147,10 +161,10 @@ def _elements(parsed: HydraOverride, text: str) -> list[str]:
         relation += f" (it has more than {MOST_ARMS})" if len(values) > MOST_ARMS else ""
     raise ConfigError(
         relation,
-        key=parsed.get_key_element(),
+        key=key,
         got=text.partition("=")[2],
         origin=f"override {text}",
-        remedy=f"{parsed.get_key_element()}=a,b,c",
+        remedy=f"{key}=a,b,c",
     )
 
 

@@ -256,8 +256,8 @@ def _fit(
 def _check_values(schedule: Schedule, base: float, total_steps: int, is_momentum: bool) -> None:
     values = tabulate([schedule], [base], total_steps)[:, 0]
     # At 0 torch's SGD leaves its buffer as it was, and goes on from there afterwards.
-    wrong = np.flatnonzero((values <= 0) | (values >= 1)) if is_momentum else ()
-    if len(wrong):
+    wrong = np.flatnonzero((values <= 0) | (values >= 1)).tolist() if is_momentum else []
+    if wrong:
         relation = f"must keep the momentum between 0 and 1; step {wrong[0]} does not"
         raise ScheduleError(relation, got=float(values[wrong[0]]))
 

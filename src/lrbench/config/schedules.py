@@ -63,7 +63,7 @@ def plan_schedules(
     ConfigError
         Anything is wrong with the schedule, the base learning rate or the length of the run.
     """
-    arms = parse(overrides, sweep=True)
+    arms = parse(overrides, sweep=True, user_folder=config_dir)
     told = [
         position
         for position in range(len(arms[0]))

@@ -13,9 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from lrbench.adapters.build import schedule_of
 from lrbench.adapters.own import own_entry
 from lrbench.adapters.torch_scheduler import is_torch_scheduler
-from lrbench.config.compose import ADAPTER
 from lrbench.config.findings import Findings
-from lrbench.config.home import options
+from lrbench.config.home import ADAPTER, options
 from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
 from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule

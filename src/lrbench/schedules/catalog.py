@@ -15,21 +15,25 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
 from lrbench.errors import ScheduleError, nearest
-from lrbench.schedules.annealing import cosine, k_decay, rex, tanh
+from lrbench.schedules import (
+    annealing,
+    compose,
+    continual,
+    cyclic,
+    decay,
+    drops,
+    horizon_free,
+    one_cycle,
+    restarts,
+    table,
+    wsd,
+)
 from lrbench.schedules.base import NO_STEPS, Schedule, Steps, require
-from lrbench.schedules.compose import WarmupForm, scaled, sequence, warmup
-from lrbench.schedules.continual import infinite, rewarm
-from lrbench.schedules.cyclic import exp_range, triangular, triangular2
-from lrbench.schedules.decay import constant, exponential, inverse_time, linear, polynomial
-from lrbench.schedules.drops import multistep, step
-from lrbench.schedules.horizon_free import anytime, inverse_sqrt, noam, power, rsqrt
-from lrbench.schedules.one_cycle import one_cycle, one_cycle_momentum
-from lrbench.schedules.restarts import sgdr, snapshot, trapezoidal_restarts, wsd_s
-from lrbench.schedules.table import read_table, table
-from lrbench.schedules.wsd import knee, slanted_triangle, wsd
+from lrbench.schedules.compose import WarmupForm, warmup
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,9 @@ SHARED = {
 """Settings that stand with every schedule without a warmup of its own."""
 
 
+NO_WARMUP = "warmup: none, the first update has the schedule's first factor"
+
+
 @dataclass(frozen=True)
 class ScheduleEntry:
     """A schedule of the library: its name and its builder, whose signature is its settings.
@@ -95,6 +102,11 @@ class ScheduleEntry:
     builder: Callable[..., Schedule]
     read: Callable[[Path], dict[str, Any]] | None = None
     clock: str | None = None
+
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it is a schedule of the learning rate that needs no file."""
+        return self.read is None and self.clock is None
 
     @property
     def documentation(self) -> str:
@@ -133,48 +145,47 @@ class ScheduleEntry:
         return {parameter.name: parameter for parameter in known}
 
 
+FAMILIES = (
+    decay,
+    annealing,
+    drops,
+    one_cycle,
+    wsd,
+    horizon_free,
+    cyclic,
+    restarts,
+    continual,
+    compose,
+    table,
+)
+"""The modules whose builders are the library, in the order they are listed."""
+
+_READ = {"table": table.read_table}
+_CLOCK = {"one_cycle_momentum": "one_cycle"}
+
+
+def _builders(family: ModuleType) -> Iterator[Callable[..., Schedule]]:
+    """Public functions that take keywords only and return a schedule, as they stand there."""
+    for name, function in vars(family).items():
+        if not inspect.isfunction(function) or name.startswith("_"):
+            continue
+        signature = inspect.signature(function)
+        is_builder = signature.return_annotation == "Schedule" and all(
+            parameter.kind is parameter.KEYWORD_ONLY for parameter in signature.parameters.values()
+        )
+        if is_builder and function.__module__ == family.__name__:
+            yield function
+
+
 SCHEDULES: dict[str, ScheduleEntry] = {
-    entry.name: entry
-    for entry in (
-        *(
-            ScheduleEntry(builder.__name__, builder)
-            for builder in (
-                constant,
-                linear,
-                polynomial,
-                cosine,
-                k_decay,
-                step,
-                multistep,
-                exponential,
-                inverse_time,
-                tanh,
-                rex,
-                knee,
-                slanted_triangle,
-                inverse_sqrt,
-                noam,
-                rsqrt,
-                power,
-                anytime,
-                triangular,
-                triangular2,
-                exp_range,
-                one_cycle,
-                sgdr,
-                snapshot,
-                trapezoidal_restarts,
-                wsd,
-                wsd_s,
-                rewarm,
-                infinite,
-                sequence,
-                scaled,
-            )
-        ),
-        ScheduleEntry("table", table, read=read_table),
-        ScheduleEntry("one_cycle_momentum", one_cycle_momentum, clock="one_cycle"),
+    builder.__name__: ScheduleEntry(
+        builder.__name__,
+        builder,
+        read=_READ.get(builder.__name__),
+        clock=_CLOCK.get(builder.__name__),
     )
+    for family in FAMILIES
+    for builder in _builders(family)
 }
 
 
@@ -223,7 +234,11 @@ def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -
         arguments["total_steps"] = horizon
     built = entry.builder(**arguments)
     built = replace(built, notes=(*built.notes, *_beyond(entry, settings, horizon)))
-    return built if entry.makes_its_warmup else warmup(built, **shared)
+    if entry.makes_its_warmup:
+        return built
+    if not shared["warmup_steps"]:
+        built = replace(built, conventions=(NO_WARMUP, *built.conventions))
+    return warmup(built, **shared)
 
 
 def piece_lengths(
@@ -276,9 +291,11 @@ def _nested(key: str, value: Any, settings: Mapping[str, Any], horizon: int) -> 
 def _inner(key: str, value: Any, total_steps: int) -> Schedule:
     name, settings = named(key, value)
     try:
-        return build_schedule(name, settings, total_steps)
+        built = build_schedule(name, settings, total_steps)
     except ScheduleError as error:
         raise ScheduleError(error.under(key).problems) from None
+    # Of the whole, not of its parts, it is worth saying that there is none.
+    return replace(built, conventions=tuple(w for w in built.conventions if w != NO_WARMUP))
 
 
 def _frozen(value: Any) -> Any:

@@ -102,8 +102,7 @@ def warmup(
     require(warmup_steps >= 0, "warmup", "must not be negative", warmup_steps)
     require_fraction("warmup_start", warmup_start)
     if warmup_steps == 0:
-        words = "warmup: none, the first update has the schedule's first factor"
-        return replace(after, conventions=(words, *after.conventions))
+        return after
     peak = after(0)
 
     def height(step: int) -> float:
@@ -214,7 +213,7 @@ def sequence(
     return Schedule(factor, Cycles(start), parts, notes)
 
 
-def scaled(*, of: Schedule, scale_factor: float = 1.0) -> Schedule:
+def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
     """Another schedule, every factor multiplied by the same number.
 
     ``f(t) = scale_factor * of(t)``
@@ -223,7 +222,7 @@ def scaled(*, of: Schedule, scale_factor: float = 1.0) -> Schedule:
     ----------
     of : Schedule
         In a configuration the name of one, or a mapping such as ``{name: step, gamma: 0.5}``.
-    scale_factor : float in (0, inf), default 1.0
+    scale_factor : float in (0, inf)
 
     Returns
     -------
@@ -242,11 +241,11 @@ def scaled(*, of: Schedule, scale_factor: float = 1.0) -> Schedule:
     [0.5, 0.25, 0.0]
     """
     require_positive("scale_factor", scale_factor)
-    words = f"scale: every factor below is multiplied by {scale_factor:g}"
+    words = f"scale: the schedule described here, every factor multiplied by {scale_factor:g}"
     return replace(
         of,
         factor=lambda step: scale_factor * of(step),
-        conventions=(words, *of.conventions),
+        conventions=(*of.conventions, words),
     )
 
 

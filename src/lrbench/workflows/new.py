@@ -53,8 +53,7 @@ def new_schedule(name: str, folder: Path) -> Written:
     Raises
     ------
     ConfigError
-        The name cannot be used, or a file is already there. Nothing was written, unless the folder
-        could not take all three files.
+        The name cannot be used, a file is already there, or the folder cannot be written to.
     """
     check_user_folder(folder)
     _check_form(name)
@@ -72,8 +71,14 @@ def new_schedule(name: str, folder: Path) -> Written:
     code = "".join(text for path, text in files.items() if path.suffix == ".py")
     if problems := problems or [*_taken(name, code)]:
         raise ConfigError(problems)
-    for path, text in files.items():
-        _write(path, text.replace(_PLACEHOLDER, name))
+    try:
+        (folder / "schedule").mkdir(exist_ok=True)
+        for path, text in files.items():
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                file.write(text.replace(_PLACEHOLDER, name))
+    except OSError as error:
+        relation = f"must be a place that can be written to ({error.strerror})"
+        raise ConfigError(relation, key=str(error.filename or folder)) from None
     return Written(tuple(files), tuple(_commands(name, folder)))
 
 
@@ -109,16 +114,6 @@ def _words(code: str) -> set[str]:
 
 def _template(name: str) -> str:
     return (_TEMPLATES / f"{name}.template").read_text(encoding="utf-8")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-    except OSError as error:
-        relation = f"must be a file that can be written ({error.strerror})"
-        raise ConfigError(relation, key=str(path)) from None
 
 
 def _commands(name: str, folder: Path) -> Iterator[str]:

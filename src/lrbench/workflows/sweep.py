@@ -155,7 +155,7 @@ def plan_sweep(
         Anything is wrong with any arm.
     """
     check_results(results)
-    arms = parse(overrides, sweep=True)
+    arms = parse(overrides, sweep=True, user_folder=config_dir)
     if any(override.key == "seed" for override in arms[0]):
         relation = "cannot be an override of a sweep: every arm gets the same seeds"
         raise ConfigError(relation, key="seed", remedy="--seeds 3,7,11")

@@ -22,7 +22,7 @@ And a second paragraph.
 Parameters
 ----------
 drop_steps : int in [1, inf), in updates, optional
-    Length of the drop. Default: none.
+    Length. Default: none.
 
     The paper's T_d.
 low, high : float in [0, 1], default 0.1 and 0.3
@@ -58,7 +58,7 @@ def test_a_docstring_comes_apart_into_its_parts() -> None:
 
 def test_parameters_have_kind_range_and_meaning_without_their_default() -> None:
     assert read_docstring(TEXT).parameters == {
-        "drop_steps": Field("int", "[1, inf)", "Length of the drop. Default: none. The paper's T_d."),
+        "drop_steps": Field("int", "[1, inf)", "Length. Default: none. The paper's T_d."),
         "low": Field("float", "[0, 1]", "Both ends."),
         "high": Field("float", "[0, 1]", "Both ends."),
         "form": Field("choice", "round, square", ""),
@@ -68,7 +68,12 @@ def test_parameters_have_kind_range_and_meaning_without_their_default() -> None:
 
 def test_a_docstring_of_one_line_has_nothing_else() -> None:
     found = read_docstring("One line.")
-    assert (found.summary, found.body, found.parameters, found.sections) == ("One line.", (), {}, {})
+    assert (found.summary, found.body, found.parameters, found.sections) == (
+        "One line.",
+        (),
+        {},
+        {},
+    )
 
 
 def test_lengths_are_named_as_in_a_configuration() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lrbench.errors import ScheduleError
 from lrbench.schedules.annealing import cosine
 from lrbench.schedules.base import Schedule
-from lrbench.schedules.restarts import sgdr
+from lrbench.schedules.restarts import sgdr, snapshot, trapezoidal_restarts, wsd_s
 
 unhurried = settings(deadline=None)  # a busy machine is no failure
 
