@@ -8,7 +8,7 @@ TORCH_ARGS ?=
 # Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-slow check format bench clean help
+.PHONY: demo test test-slow check format docs bench clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -39,6 +39,9 @@ check: $(VENV)/.done ## what CI runs: format, lint, types, tests, documented com
 format: $(VENV)/.done ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/.done ## docs/schedules.md and its pictures, from the docstrings
+	$(BIN)/python scripts/schedules_page.py
 
 bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_loop.py

@@ -165,3 +165,10 @@ def test_listing_schedules_loads_nothing_heavy(here: object) -> None:
     assert "'typer'" in done.stderr
     for heavy in ("torch", "numpy", "pandas", "hydra", "omegaconf", "scipy", "sklearn"):
         assert f"'{heavy}'" not in done.stderr
+
+
+def test_without_a_kind_the_schedules_follow_the_others_under_their_title(lrbench: Command) -> None:
+    titles = ["models", "datasets", "optimizers", "schedules"]
+    lines = [line.rstrip() for line in lrbench("list").out.splitlines()]
+    assert [line for line in lines if line in titles] == titles
+    assert lines[lines.index("schedules") + 2].startswith("constant  ")

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 
 from lrbench import __version__
-from lrbench.cli import doctor, listing, preview, run, show, summarize, sweep
+from lrbench.cli import (
+    check_schedule,
+    doctor,
+    listing,
+    new,
+    preview,
+    run,
+    show,
+    summarize,
+    sweep,
+)
 from lrbench.cli.console import put, reports_errors
 
 app = typer.Typer(
@@ -25,8 +35,10 @@ for name, command in (
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
     ("preview", preview.preview),
+    ("check-schedule", check_schedule.check_schedule),
     ("list", listing.list_),
     ("show", show.show),
+    ("new", new.new),
     ("doctor", doctor.doctor),
 ):
     app.command(name)(reports_errors(command))

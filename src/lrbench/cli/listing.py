@@ -55,6 +55,8 @@ def list_(
     width = min(shutil.get_terminal_size().columns, WIDEST)
     for name, entries in found.items():
         if name == "schedules":
+            if kind is None:
+                put("schedules\n")
             is_full = verbose or bool(names)
             for line in _schedules(entries, width, is_full=is_full, is_part=bool(names)):
                 put(_sayable(line))
