@@ -57,7 +57,9 @@ def formula(subject: Subject) -> Iterator[Finding]:
     wrong = [update for update in subject.updates if subject.is_wrong(update.miss, update.due)]
     if not wrong:
         return
-    worst = max(wrong, key=lambda update: abs(update.miss))
+    most = max(abs(update.miss) for update in wrong)
+    # The first of those that differ by rounding alone.
+    worst = next(update for update in wrong if abs(update.miss) >= (1 - 1e-6) * most)
     got, due = show_apart(worst.way, double(worst.due))
     text = (
         f"step {worst.step} is made with {got} where {due} is due; so {len(wrong)} of "

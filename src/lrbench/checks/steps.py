@@ -89,10 +89,11 @@ def formula_behind_the_end(subject: Subject) -> Iterator[Finding]:
         return
     beyond = _beyond(subject)
     for step in spread(len(beyond), MOST_ASKED_AGAIN):
-        rate, due = beyond[step] * subject.lr, subject.due(subject.total_steps + step)
+        place = subject.total_steps + step
+        rate, due = float(beyond[step]) * subject.lr, subject.due(place)
         if subject.is_wrong(miss(rate, due), due):
             got, right = show_apart(rate, double(due))
-            text = f"step {subject.total_steps + step}, behind the end, gets {got}, due is {right}"
+            text = f"step {place}, behind the end, gets {got} where {right} is due"
             rise = _rise_behind_the_end(subject)
             yield Finding("wrong", "past the end", f"{text}; {rise}" if rise else text)
             return

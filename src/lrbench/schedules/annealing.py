@@ -39,6 +39,7 @@ def cosine(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------
@@ -96,11 +97,13 @@ def k_decay(
     k : float in (0, inf), default 1.5
         1 leaves the clock straight.
     base : {"cosine", "polynomial"}
+        The height as a function of the bent progress.
     power : float in (0, inf), default 1.0
         Of the polynomial; no effect on the cosine.
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------
@@ -159,6 +162,7 @@ def tanh(
     final_factor : float in [0, 1], default 0.0
         What the curve falls towards, as a fraction of the base learning rate.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------
@@ -228,6 +232,7 @@ def rex(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------

@@ -79,6 +79,7 @@ def warmup(
     warmup_steps : int in [0, inf), in updates
         0 is no warmup.
     warmup_form : {"first", "zero", "open", "cosine", "1-sqrt", "exponential"}
+        Of the ramp.
     warmup_start : float in [0, 1], default 0.0
         Where the ramp begins, as a fraction of its end.
 
@@ -171,6 +172,10 @@ def sequence(
     -----
     As torch's ``SequentialLR`` and optax' ``join_schedules``, whose milestones and boundaries are
     these.
+
+    References
+    ----------
+    None: a way of putting schedules together.
     """
     require(len(pieces) > 0, "pieces", "must name at least one schedule", list(pieces))
     starts = (0, *boundaries)
@@ -223,6 +228,7 @@ def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
     of : Schedule
         In a configuration the name of one, or a mapping such as ``{name: step, gamma: 0.5}``.
     scale_factor : float in (0, inf)
+        What every factor is multiplied by.
 
     Returns
     -------
@@ -239,6 +245,10 @@ def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
     >>> factor = scaled(of=linear(decay_steps=2), scale_factor=0.5)
     >>> [factor(step) for step in range(3)]
     [0.5, 0.25, 0.0]
+
+    References
+    ----------
+    None: a way of putting schedules together.
     """
     require_positive("scale_factor", scale_factor)
     words = f"scale: the schedule described here, every factor multiplied by {scale_factor:g}"

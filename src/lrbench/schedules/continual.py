@@ -49,6 +49,8 @@ def rewarm(
     final_factor : float in [0, 1], default 0.1
         Where every phase ends, as a fraction of the base learning rate.
     endpoint : {"exclusive", "inclusive"}
+        Whether the next phase begins where the end value would be reached, or after a step
+        with it.
     total_steps : int in [1, inf)
         Length of the run, without the warmup.
 
@@ -119,6 +121,7 @@ def infinite(
 
     With ``C = cooldown_steps``, ``c = constant_factor``, ``A = anneal_steps`` and
     ``S = total_steps - A``: ``f(t) = c + (1 - c) * (1 + cos(pi * t / C)) / 2`` for ``t < C``,
+    (or ``1 - (1 - c) * t / C``, or ``1 / sqrt((t / C) / c**2 + 1 - t / C)`` for the other shapes),
     ``c`` up to ``S``, then ``c * (final_factor / c)**((t - S) / A)``, and ``final_factor`` after
     the run.
 

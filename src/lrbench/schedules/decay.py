@@ -35,7 +35,8 @@ def constant() -> Schedule:
 
     References
     ----------
-    Robbins & Monro 1951, the baseline every decay is measured against.
+    The baseline every decay is measured against; Robbins & Monro 1951 for why it must fall in the
+    end.
     """
     return Schedule(lambda step: 1.0, conventions=("no end: the same factor at every step",))
 
@@ -56,6 +57,7 @@ def linear(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------
@@ -79,7 +81,8 @@ def linear(
 
     References
     ----------
-    Li, Yumer & Ramanan 2020 (arXiv:1905.04753); Defazio et al. 2023 (arXiv:2310.07831).
+    Li, Yumer & Ramanan 2020 (arXiv:1905.04753); Defazio et al. 2023 (arXiv:2310.07831); Bergsma et
+    al. 2025, D2Z (arXiv:2502.15938).
     """
     return falling(curve("linear"), decay_steps, final_factor, endpoint)
 
@@ -106,6 +109,7 @@ def polynomial(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------
@@ -212,6 +216,7 @@ def inverse_time(
     final_factor : float in (0, 1], default 0.1
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
 
     Returns
     -------

@@ -43,7 +43,7 @@ def step(*, step_size_steps: Steps, gamma: float = 0.1) -> Schedule:
 
     References
     ----------
-    He et al. 2016 (arXiv:1512.03385), §3.4.
+    He et al. 2016 (arXiv:1512.03385), §4.2: divided by 10 after fixed numbers of updates.
     """
     require_steps("step_size", step_size_steps)
     require_decay("gamma", gamma)

@@ -33,6 +33,7 @@ def inverse_sqrt(
     warmup_steps : int in [1, inf), in updates
         It also sets the pace of the fall: the rate is halved at four times this step.
     warmup_form : str, default "first"
+        Of the ramp; see the forms of the warmup.
     warmup_start : float in [0, 1], default 0.0
         Where the ramp begins.
 
@@ -84,6 +85,7 @@ def noam(
         The paper's d_model, for its absolute rates: take ``optimizer.lr=1``. Default: the peak is
         ``scale_factor``.
     scale_factor : float in (0, inf), default 1.0
+        The peak, or the paper's constant where a model size is given.
 
     Returns
     -------
@@ -179,7 +181,7 @@ def power(
     final_factor: float = 0.0,
     total_steps: int,
 ) -> Schedule:
-    """A level start, then a power of the number of samples seen.
+    """A level start, then a power of the number of updates made.
 
     ``f(t) = min(1, ((t + 1) / crossover_steps) ** -power)``; over the last ``cooldown_steps`` of
     the run it falls from its value there to ``final_factor``.
@@ -187,7 +189,8 @@ def power(
     Parameters
     ----------
     crossover_steps : int in [1, inf), in updates
-        The last step on the level: where the power law falls below the base learning rate.
+        How many updates are made on the level: the next one is the first that the power law has
+        below the base learning rate.
     power : float in (0, inf), default 0.51
         The exponent, without its sign.
     cooldown_steps : int in [0, total_steps], in updates

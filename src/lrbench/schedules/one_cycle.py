@@ -49,6 +49,7 @@ def one_cycle(
     phases : {2, 3}
         2: up and down; 3: up, as long down, and the final descent, as in the paper.
     shape : {"cosine", "linear"}
+        Of every phase.
     endpoint : {"inclusive", "exclusive"}
         Whether the end is step ``total_steps - 1``, as in torch, or ``total_steps``, as in optax.
     total_steps : int in [2, inf)
@@ -105,7 +106,8 @@ def one_cycle_momentum(
 ) -> Schedule:
     """The momentum of the 1cycle policy: down to ``min_factor`` at the peak of the rate, and back.
 
-    With ``a``, ``P`` and ``E`` as in ``one_cycle``: ``f(t) = a(1, min_factor, t / P)`` for
+    With ``a(x, y, q) = y + (x - y) * (1 + cos(pi * q)) / 2``, ``P = peak_steps`` and ``E`` the
+    step of the end, as in ``one_cycle``: ``f(t) = a(1, min_factor, t / P)`` for
     ``t < P``, then ``f(t) = a(min_factor, 1, (t - P) / (E - P))``, and 1 after ``E``; with three
     phases it is back at 1 after ``2 * P`` steps.
 
@@ -116,7 +118,9 @@ def one_cycle_momentum(
     min_factor : float in [0, 1], default 0.895
         The lowest momentum as a fraction of the optimizer's: 0.85 for 0.95.
     phases : {2, 3}
+        2: down and up; 3: down, as long up, and level to the end.
     shape : {"cosine", "linear"}
+        Of every phase.
     endpoint : {"inclusive", "exclusive"}
     total_steps : int in [2, inf)
         Length of the run, without the warmup.

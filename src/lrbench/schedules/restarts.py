@@ -254,6 +254,8 @@ def trapezoidal_restarts(
     final_factor : float in [0, 1], default 0.0
         Where every cycle ends, as a fraction of the base learning rate.
     endpoint : {"exclusive", "inclusive"}
+        Whether the next cycle begins where the end value would be reached, or after a step
+        with it.
     tail : {"truncate", "stretch", "hold"}
         What becomes of the steps that full cycles leave over, as in ``sgdr``.
     total_steps : int in [1, inf), optional
@@ -328,7 +330,8 @@ def wsd_s(
 
     In cycle i, which ends at ``e_i`` and has ``T_i`` updates, the last
     ``D_i = min(T_i, floor(decay_fraction * e_i))`` fall from 1 to ``final_factor``, at progress
-    q as ``1 / (q / final_factor + (1 - q))``; the others have ``f = 1``.
+    q as ``1 / (q / final_factor + (1 - q))``; the others have ``f = 1``. With ``decay_of="cycle"``
+    ``D_i = floor(decay_fraction * T_i)``.
 
     Parameters
     ----------
@@ -342,15 +345,19 @@ def wsd_s(
     cycle_lengths : sequence of int in [1, inf), in updates, optional
         The lengths of all cycles, one by one, in place of the three before.
     decay_fraction : float in [0, 1], default 0.1
+        Length of a cycle's decay, as a part of what ``decay_of`` says.
     decay_of : {"so_far", "cycle"}
-        What that is a fraction of: all steps up to the end of the cycle, or the cycle.
+        What ``decay_fraction`` is a part of: all steps up to the end of the cycle, or the cycle.
     shape : str, default "inverse_linear"
         Of the decay.
     power : float in (0, inf), default 1.0
         Exponent of the shapes ``polynomial`` and ``power``; no effect on the others.
     final_factor : float in [0, 1], default 0.1
-        Where every cycle ends, as a fraction of the base learning rate; above 0 for this shape.
+        Where every cycle ends, as a fraction of the base learning rate; above 0 for the shapes
+        ``inverse_linear``, ``exponential`` and ``inverse_sqrt``.
     endpoint : {"exclusive", "inclusive"}
+        Whether the next cycle begins where the end value would be reached, or after a step
+        with it.
     tail : {"truncate", "stretch", "hold"}
         What becomes of the steps that full cycles leave over, as in ``sgdr``.
     total_steps : int in [1, inf), optional

@@ -30,7 +30,7 @@ def table(
     Parameters
     ----------
     file : path
-        In a configuration, in place of the three that follow: a CSV file with a header. Its columns
+        A CSV file with a header, from which a configuration has all but ``between``. Its columns
         ``step`` and ``factor`` are read, and ``cycle`` where there is one, as ``lrbench preview
         --format csv`` writes them. The values become part of the run's specification.
     steps : sequence of int, strictly increasing from 0
@@ -38,6 +38,7 @@ def table(
     cycle_starts : sequence of int, increasing from 0
         First steps of the cycles; all but the first are warm restarts.
     between : {"hold", "linear"}
+        What a step without a row gets: the row before, or a point on the line to the next.
 
     Returns
     -------
@@ -53,6 +54,10 @@ def table(
     >>> factor = table(steps=(0, 2, 4), factors=(1.0, 0.5, 0.1), between="linear")
     >>> [round(factor(step), 4) for step in range(6)]
     [1.0, 0.75, 0.5, 0.3, 0.1, 0.1]
+
+    References
+    ----------
+    None: the values are the user's.
     """
     _check(steps, factors, cycle_starts)
 

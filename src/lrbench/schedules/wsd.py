@@ -41,6 +41,7 @@ def wsd(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
     total_steps : int in [1, inf)
         Length of the run, without the warmup.
 
@@ -106,6 +107,7 @@ def knee(
     final_factor : float in [0, 1], default 0.0
         Fraction of the base learning rate at the end.
     endpoint : {"exclusive", "inclusive"}
+        Whether the end value lies one update after the last, or is that of the last one.
     total_steps : int in [1, inf)
         Length of the run, without the warmup.
 
