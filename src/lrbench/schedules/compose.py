@@ -172,10 +172,6 @@ def sequence(
     -----
     As torch's ``SequentialLR`` and optax' ``join_schedules``, whose milestones and boundaries are
     these.
-
-    References
-    ----------
-    None: a way of putting schedules together.
     """
     require(len(pieces) > 0, "pieces", "must name at least one schedule", list(pieces))
     starts = (0, *boundaries)
@@ -245,10 +241,6 @@ def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
     >>> factor = scaled(of=linear(decay_steps=2), scale_factor=0.5)
     >>> [factor(step) for step in range(3)]
     [0.5, 0.25, 0.0]
-
-    References
-    ----------
-    None: a way of putting schedules together.
     """
     require_positive("scale_factor", scale_factor)
     words = f"scale: the schedule described here, every factor multiplied by {scale_factor:g}"

@@ -54,10 +54,6 @@ def table(
     >>> factor = table(steps=(0, 2, 4), factors=(1.0, 0.5, 0.1), between="linear")
     >>> [round(factor(step), 4) for step in range(6)]
     [1.0, 0.75, 0.5, 0.3, 0.1, 0.1]
-
-    References
-    ----------
-    None: the values are the user's.
     """
     _check(steps, factors, cycle_starts)
 

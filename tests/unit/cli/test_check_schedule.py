@@ -20,10 +20,13 @@ def line(step: int, *, total_steps: int) -> float:
     return max(0.0, 1 - step / total_steps)
 
 
-def forgetful(step: int, asked: list[int] = []) -> float:
+ASKED = []
+
+
+def forgetful(step: int) -> float:
     """Depends on how often it was asked."""
-    asked.append(step)
-    return 1 / len(asked)
+    ASKED.append(step)
+    return 1 / len(ASKED)
 
 
 def explosive(step: int) -> float:
