@@ -24,7 +24,7 @@ if FOUND is None:
 
 from lrbench.schedules.annealing import cosine, k_decay, tanh  # noqa: E402
 from lrbench.schedules.base import Schedule  # noqa: E402
-from lrbench.schedules.compose import WarmupForm, warmup  # noqa: E402
+from lrbench.schedules.compose import warmup  # noqa: E402
 from lrbench.schedules.decay import polynomial  # noqa: E402
 from lrbench.schedules.drops import multistep, step  # noqa: E402
 from lrbench.schedules.restarts import sgdr  # noqa: E402
@@ -179,8 +179,7 @@ def test_a_warmup_that_is_no_prefix_jumps_down_onto_a_cosine_that_has_already_be
     # The peak is never reached; ours is a ramp put before the whole of it.
     bare = cosine(decay_steps=10)
     assert theirs[3:] == pytest.approx([bare(t) for t in range(3, 12)], rel=0, abs=1e-12)
-    ours: WarmupForm = "zero"
-    assert warmup(bare, warmup_steps=3, warmup_form=ours, warmup_start=0.1)(3) == 1.0
+    assert warmup(bare, warmup_steps=3, warmup_form="zero", warmup_start=0.1)(3) == 1.0
 
 
 def test_tanh_is_tanh_until_timm_drops_to_the_end_that_it_does_not_reach(timm: Any) -> None:

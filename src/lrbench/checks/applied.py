@@ -97,7 +97,7 @@ class Subject:
             return Course(tuple(factors), error)
         return Course(tuple(factors), None)
 
-    @property
+    @cached_property
     def factors(self) -> tuple[Any, ...]:
         """Those of the run."""
         return self.course.factors[: self.total_steps]

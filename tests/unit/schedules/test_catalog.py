@@ -27,12 +27,13 @@ def values(schedule: Schedule, steps: int) -> list[float]:
 def test_the_names_are_those_of_the_builders() -> None:
     assert [entry.builder.__name__ for entry in SCHEDULES.values()] == list(SCHEDULES)
     assert list(SCHEDULES) == [
-        *["constant", "linear", "polynomial", "cosine", "k_decay", "step", "multistep"],
-        *["exponential", "inverse_time", "tanh", "rex", "knee", "slanted_triangle"],
+        *["constant", "linear", "polynomial", "exponential", "inverse_time"],
+        *["cosine", "k_decay", "tanh", "rex", "step", "multistep"],
+        *["one_cycle", "one_cycle_momentum", "wsd", "knee", "slanted_triangle"],
         *["inverse_sqrt", "noam", "rsqrt", "power", "anytime"],
-        *["triangular", "triangular2", "exp_range", "one_cycle"],
-        *["sgdr", "snapshot", "trapezoidal_restarts", "wsd", "wsd_s", "rewarm", "infinite"],
-        *["sequence", "scaled", "table", "one_cycle_momentum"],
+        *["triangular", "triangular2", "exp_range"],
+        *["sgdr", "snapshot", "trapezoidal_restarts", "wsd_s", "rewarm", "infinite"],
+        *["sequence", "scaled", "table"],
     ]
 
 
@@ -83,7 +84,7 @@ def test_only_a_decay_without_a_default_stands_for_the_rest_of_the_run() -> None
         for p in entry.parameters.values()
         if p.fills_the_run
     ]
-    assert filling == ["linear", "polynomial", "cosine", "k_decay", "inverse_time", "tanh", "rex"]
+    assert filling == ["linear", "polynomial", "inverse_time", "cosine", "k_decay", "tanh", "rex"]
 
 
 def test_a_choice_keeps_its_allowed_words_and_its_default() -> None:
@@ -211,6 +212,16 @@ def test_a_warmup_as_long_as_the_run_is_refused_with_a_way_out() -> None:
     with pytest.raises(ScheduleError, match=r"shorter than the run \(20 steps\)") as caught:
         build_schedule("constant", {"warmup": 20}, 20)
     assert caught.value.problems[0].remedy == "schedule.warmup=5%"
+
+
+def test_a_schedule_without_a_warmup_says_so_once_and_first() -> None:
+    none = "warmup: none, the first update has the schedule's first factor"
+    assert build_schedule("constant", {}, 5).conventions[0] == none
+    pieces = {"pieces": ["linear", "cosine"], "boundaries": [3]}
+    words = build_schedule("sequence", pieces, 9).conventions
+    assert [none in line for line in words] == [True, False, False, False, False]
+    warmed = build_schedule("sequence", pieces | {"warmup": 2}, 9).conventions
+    assert warmed[0] == "warmup: 2 steps, form first: (t+1)/W"
 
 
 def test_a_null_warmup_is_none() -> None:

@@ -18,7 +18,7 @@ from lrbench.schedules.cyclic import triangular, triangular2
 from lrbench.schedules.decay import constant, linear
 from lrbench.schedules.restarts import sgdr
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 
 FORMS = pytest.mark.parametrize("form", ["first", "zero", "open"])
 EVERY_FORM = pytest.mark.parametrize("form", get_args(WarmupForm))
@@ -80,12 +80,9 @@ def test_the_ramp_aims_at_the_first_value_of_what_follows() -> None:
 
 
 @EVERY_FORM
-def test_no_warmup_is_the_schedule_itself_and_says_so(form: WarmupForm) -> None:
+def test_no_warmup_is_the_schedule_itself(form: WarmupForm) -> None:
     after = sgdr(first_cycle_steps=3)
-    same = warmup(after, warmup_steps=0, warmup_form=form, warmup_start=0.5)
-    assert (same.factor, same.cycles, same.notes) == (after.factor, after.cycles, after.notes)
-    none = "warmup: none, the first update has the schedule's first factor"
-    assert same.conventions == (none, *after.conventions)
+    assert warmup(after, warmup_steps=0, warmup_form=form, warmup_start=0.5) is after
 
 
 def test_a_negative_warmup_is_refused() -> None:
@@ -249,12 +246,10 @@ def test_a_scaled_schedule_is_multiplied_and_restarts_where_it_did(scale: float,
     assert factor.area(30) == pytest.approx(scale * of.area(30), rel=1e-12)
 
 
-def test_a_scaled_schedule_says_so_first() -> None:
+def test_a_scaled_schedule_says_so_last() -> None:
     of = linear(decay_steps=3)
-    assert scaled(of=of, scale_factor=0.5).conventions == (
-        "scale: every factor below is multiplied by 0.5",
-        *of.conventions,
-    )
+    words = "scale: the schedule described here, every factor multiplied by 0.5"
+    assert scaled(of=of, scale_factor=0.5).conventions == (*of.conventions, words)
 
 
 def test_values_are_given_out_one_by_one_and_the_last_is_held() -> None:

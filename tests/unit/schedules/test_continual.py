@@ -13,7 +13,7 @@ from lrbench.schedules.annealing import cosine
 from lrbench.schedules.compose import ramp
 from lrbench.schedules.continual import infinite, rewarm
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 
 
 def problem_key(builder, **arguments: object) -> str | None:  # type: ignore[no-untyped-def]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lrbench.errors import ScheduleError
 from lrbench.schedules.one_cycle import one_cycle, one_cycle_momentum
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 
 
 def anneal(a: float, b: float, q: float) -> float:

@@ -14,7 +14,7 @@ from lrbench.schedules.annealing import cosine
 from lrbench.schedules.base import Schedule
 from lrbench.schedules.restarts import sgdr, snapshot, trapezoidal_restarts, wsd_s
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 
 
 def plain_sgdr(
@@ -488,3 +488,10 @@ def test_equal_cycles_of_wsd_s_fill_the_run_and_the_last_is_as_long_a_decay_as_w
     assert [factor(step) for step in (17, 35, 53)] == [1.0] * 3
     assert all(factor(step) < 1.0 for step in (19, 37, 39, 55, 59))
     assert (factor(60), factor(1000)) == (0.1, 0.1)
+
+
+def test_a_cycle_warmup_must_be_shorter_than_the_shortest_of_the_cycles_that_fill_a_run() -> None:
+    # Seven steps in four cycles are 2, 2, 1 and 2.
+    assert sgdr(total_steps=7, num_cycles=4, cycle_mult=1.0).restarts(7) == (2, 4, 5)
+    filling = {"total_steps": 7, "num_cycles": 4, "cycle_mult": 1.0}
+    assert problem_key(**filling, cycle_warmup_steps=1) == "cycle_warmup"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lrbench.errors import ScheduleError
 from lrbench.schedules.shapes import SHAPES, Shape, curve, falling_tanh, reflected
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
+unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 MEANS = ["exponential", "inverse_linear", "inverse_sqrt"]
 HEIGHTS = [shape for shape in SHAPES if shape not in MEANS]
 EVERY_SHAPE = pytest.mark.parametrize("shape", SHAPES)
@@ -129,3 +129,10 @@ def test_the_reflected_exponential_bends_as_asked() -> None:
     assert reflected(0.5) == pytest.approx(2 / 3, rel=1e-15)
     assert reflected(0.5, 0.0) == 0.5
     assert reflected(0.5, 0.9) == pytest.approx(0.5 / 0.55, rel=1e-15)
+
+
+@pytest.mark.parametrize("shape", MEANS)
+def test_a_mean_with_a_tiny_end_is_a_number_still(shape: Shape) -> None:
+    factor = curve(shape, final_factor=1e-200)
+    values = [factor(1.0, 1e-200, done / 4) for done in range(5)]
+    assert all(a > b > 0.0 for a, b in pairwise(values))
