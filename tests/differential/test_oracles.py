@@ -83,6 +83,17 @@ def test_gradient_descent_contracts_by_the_product_over_its_rates(
     assert x == pytest.approx(2.0 * math.exp(math.fsum(logs)), rel=1e-12)
 
 
+@pytest.mark.parametrize("steps", [10, 60, 100])
+def test_gradient_descent_under_a_linear_decay_ends_at_a_quotient_of_factorials(steps: int) -> None:
+    # The product of 1 - j / (2 T) for j = 1 ... T, at half a rate of 1 over the curvature.
+    linear = build_schedule("linear", {}, steps)
+    x = 1.0
+    for step in range(steps):
+        x -= 0.5 * linear(step) * x
+    logs = math.lgamma(2 * steps) - math.lgamma(steps) - steps * math.log(2 * steps)
+    assert x == pytest.approx(math.exp(logs), rel=1e-11)
+
+
 @pytest.mark.parametrize(
     ("name", "second_order", "exact"),
     [
@@ -167,7 +178,7 @@ def test_a_run_in_two_parts_moves_as_far_as_a_whole_one(name: str, split: int) -
         ("sgdr", {"cycle_lengths": [10, 20, 30]}, (11 + 21 + 31) / 2),
         ("knee", {"explore": 20}, 20 + 41 / 2),
         ("step", {"step_size": 20, "gamma": 0.5}, 20 * 1.75),
-        ("triangular", {"half_cycle": 5, "min_factor": 0.2}, 60 * 0.6),
+        ("triangular", {"half_cycle": 7, "min_factor": 0.2}, 56 * 0.6 + 0.8 + 0.8 * 6 / 7),
     ],
 )
 def test_the_way_adam_goes_is_known_with_a_pencil(

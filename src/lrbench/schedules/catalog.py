@@ -13,6 +13,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -118,12 +119,17 @@ class ScheduleEntry:
         """The first line of its documentation."""
         return self.documentation.partition("\n")[0].replace("``", "")
 
+    @cached_property
+    def keywords(self) -> Mapping[str, inspect.Parameter]:
+        """The builder's own keywords."""
+        return inspect.signature(self.builder).parameters
+
     @property
     def makes_its_warmup(self) -> bool:
         """Whether no shared warmup stands before it."""
-        return "warmup_steps" in inspect.signature(self.builder).parameters
+        return "warmup_steps" in self.keywords
 
-    @property
+    @cached_property
     def parameters(self) -> dict[str, Parameter]:
         """Its settings by name, warmup included."""
         hints = get_type_hints(self.builder)
@@ -134,7 +140,7 @@ class ScheduleEntry:
                 hints.get(keyword, Any),
                 argument.default,
             )
-            for keyword, argument in inspect.signature(self.builder).parameters.items()
+            for keyword, argument in self.keywords.items()
             if keyword != "total_steps"
         ]
         if self.read is not None:
@@ -230,7 +236,7 @@ def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -
             arguments[parameter.keyword] = horizon
         elif parameter is not None and parameter.is_required and key != "file":
             raise ScheduleError("must be given", key=key, got=None)
-    if "total_steps" in inspect.signature(entry.builder).parameters:
+    if "total_steps" in entry.keywords:
         arguments["total_steps"] = horizon
     built = entry.builder(**arguments)
     built = replace(built, notes=(*built.notes, *_beyond(entry, settings, horizon)))

@@ -26,7 +26,8 @@ def inverse_sqrt(
     """A warmup, then a fall as one over the root of the step.
 
     ``f(t) = r(t)`` for ``t < warmup_steps``, the ramp of ``warmup_form``; then
-    ``f(t) = sqrt(warmup_steps / t)``.
+    ``f(t) = sqrt(warmup_steps / t)``, or that times ``r(t)`` with the exponential ramp, which goes
+    on.
 
     Parameters
     ----------

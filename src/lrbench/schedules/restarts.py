@@ -55,8 +55,8 @@ def sgdr(
     ----------
     first_cycle_steps : int in [1, inf), in updates, optional
         Length of the first cycle; the paper's T_0. Default: such that ``num_cycles`` cycles
-        (3 if that is not given either) fill ``total_steps`` exactly, each at most a step off its
-        share.
+        (3 if that is not given either) fill ``total_steps`` exactly: cycle i begins at the step
+        nearest to its exact share of the run, of two equally near at the even one.
     cycle_mult : float in [1, inf), default 2.0
         Each cycle is this many times as long as the one before; the paper's T_mult.
     num_cycles : int in [1, inf), optional
@@ -80,7 +80,7 @@ def sgdr(
         Where every cycle ends, as a fraction of the base learning rate; the paper's eta_min.
     endpoint : {"exclusive", "inclusive"}
         Whether the next cycle begins where ``final_factor`` would be reached, or after a step
-        with it.
+        with it. A cycle of a single step is that one.
     tail : {"truncate", "stretch", "hold"}
         What becomes of the steps that full cycles leave over at the end of the run: one more
         cycle, cut short; the last full cycle made longer by them; ``final_factor`` held. After
@@ -91,8 +91,8 @@ def sgdr(
     Returns
     -------
     Schedule
-        Without a cycle warmup every cycle starts exactly at its peak (the shape ``tanh`` a hair
-        below); boundaries are integer sums.
+        Without a cycle warmup every cycle of two or more steps starts exactly at its peak (the
+        shape ``tanh`` a hair below); boundaries are integer sums.
 
     Raises
     ------
@@ -164,7 +164,8 @@ def snapshot(*, num_cycles: int = 5, final_factor: float = 0.0, total_steps: int
     """Equal cosine cycles, as snapshot ensembles take them.
 
     With ``L = ceil(total_steps / num_cycles)``, ``f(t) = final_factor + (1 - final_factor) *
-    (1 + cos(pi * (t mod L) / L)) / 2``.
+    (1 + cos(pi * (t mod L) / L)) / 2`` for ``t < num_cycles * L``, and ``final_factor`` from then
+    on.
 
     Parameters
     ----------

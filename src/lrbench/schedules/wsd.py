@@ -28,7 +28,8 @@ def wsd(
 
     ``f(t) = 1`` for ``t < S`` with ``S = total_steps - cooldown_steps``; then, with
     ``q = (t - S) / cooldown_steps``, ``f(t) = final_factor + (1 - final_factor) * s(q)``, and
-    ``final_factor`` after the run. ``s`` is ``1 - sqrt(q)`` by default.
+    ``final_factor`` after the run (with the shape ``tanh`` the curve's end, a hair above it). ``s``
+    is ``1 - sqrt(q)`` by default. Without a cooldown ``f = 1`` for ever.
 
     Parameters
     ----------
