@@ -56,7 +56,10 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("train.step=3", ["train.step is not a setting", "got 3", "train.steps=…"]),
     ("streams.innit=3", ["streams.innit is not a setting", "streams.init=…"]),
     ("seed.x=3", ["seed.x is not a setting", "got 3", "seed=…"]),
-    ("schedule=cosin", ["schedule must be one of: anytime, constant, cosine", "'cosin'", "schedule=cosine"]),
+    (
+        "schedule=cosin",
+        ["schedule must be one of: anytime, ", "'cosin'", "schedule=cosine"],
+    ),
     ("dataset=digit", ["dataset must be one of: ", "'digit'", "dataset=digits"]),
     ("model=../../evil", ["model must be one of: ", "'../../evil'"]),
     ("model=custom", ["model must be one of: ", "'custom'"]),
@@ -105,7 +108,10 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("schedule.warmup=null", ["schedule.warmup must be whole updates", "got None"]),
     ("schedule.warmup=10epp", ["schedule.warmup must be whole updates", "got '10epp'"]),
     ("schedule.warmup=inf", ["schedule.warmup must be whole updates", "got inf"]),
-    ("schedule.warmup_form=foo", ["must be one of: first, zero, open, cosine, 1-sqrt, exponential, got 'foo'"]),
+    (
+        "schedule.warmup_form=foo",
+        ["cosine, 1-sqrt, exponential, got 'foo'"],
+    ),
     ("schedule.final_factor=2", ["schedule.final_factor must lie in [0, 1], got 2"]),
     ("schedule.final_factor=nan", ["schedule.final_factor must be a finite number, got nan"]),
     ("schedule.decay=0", ["schedule.decay must be at least 1 step, got 0"]),

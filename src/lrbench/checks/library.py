@@ -46,23 +46,6 @@ class Examination:
     accuracy: Accuracy | None
 
 
-def check_schedule(
-    name: str | None,
-    schedule: Schedule,
-    settings: Mapping[str, Any],
-    *,
-    lr: float,
-    total_steps: int,
-    exact: Exact | None,
-    build: Callable[[], Schedule],
-) -> list[Finding]:
-    """The findings of :func:`examine`, which takes the same."""
-    examined = examine(
-        name, schedule, settings, lr=lr, total_steps=total_steps, exact=exact, build=build
-    )
-    return list(examined.findings)
-
-
 def examine(
     name: str | None,
     schedule: Schedule,

@@ -257,6 +257,7 @@ def piece_lengths(
     ScheduleError
         There is not one boundary between every two pieces, or they do not increase in the run.
     """
+    require(len(pieces) > 0, key, "must name at least one schedule", pieces)
     inner = list(boundaries or [])
     number = f"must be {len(pieces) - 1} steps, one between every two of {len(pieces)} pieces"
     require(len(inner) == len(pieces) - 1, "boundaries", number, inner)

@@ -11,6 +11,7 @@ from lrbench.schedules.base import (
     Steps,
     progress,
     require,
+    require_steps,
 )
 from lrbench.schedules.compose import WarmupForm, ramp, sequence
 from lrbench.schedules.decay import falling
@@ -162,6 +163,7 @@ def infinite(
     Singh et al. 2026, beyond cosine decay (arXiv:2503.02844), §3.
     """
     require(0.0 < constant_factor <= 1.0, "constant_factor", "must lie in (0, 1]", constant_factor)
+    require_steps("cooldown", cooldown_steps)
     level = falling(
         curve(shape, final_factor=constant_factor), cooldown_steps, constant_factor, "exclusive"
     )

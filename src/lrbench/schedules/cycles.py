@@ -5,7 +5,7 @@ back from a logarithm.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import accumulate, pairwise
 from math import inf
@@ -61,12 +61,10 @@ class CyclePlan:
         start = self.start
         return Cycles(lambda index: start(index) if start(index + 1) is not None else None)
 
-    def in_run(self, total_steps: int) -> Iterator[Place]:
-        """The first step of every cycle that begins in a run of ``total_steps`` updates."""
-        for begin in self.cycles.before(total_steps):
-            place = self.place(begin)
-            assert place is not None
-            yield place
+    def shortest(self, total_steps: int | None) -> int:
+        """Length of the shortest cycle that begins in the run; of an endless one the first."""
+        begun = self.cycles.before(total_steps) if total_steps else (0,)
+        return min(place.length for place in map(self.place, begun) if place is not None)
 
     def tail_notes(self, total_steps: int | None, held: str) -> tuple[str, ...]:
         """What became of the steps that full cycles leave over."""

@@ -130,7 +130,7 @@ def sgdr(
     require_decay("peak_decay", peak_decay)
     require_fraction("final_factor", final_factor)
     require(cycle_warmup_steps >= 0, "cycle_warmup", "must not be negative", cycle_warmup_steps)
-    shortest = _shortest(plan, cycle_lengths)
+    shortest = plan.shortest(total_steps)
     relation = f"must be shorter than the shortest cycle ({shortest} steps)"
     require(cycle_warmup_steps < shortest, "cycle_warmup", relation, cycle_warmup_steps)
     fall = curve(shape, power=power, final_factor=final_factor)
@@ -448,13 +448,3 @@ def _cyclic(
         conventions=(f"end: {ends} (endpoint {endpoint})", f"tail: {tails} (tail {tail})"),
         notes=plan.tail_notes(total_steps, f"{final_factor:g}"),
     )
-
-
-def _shortest(plan: CyclePlan, lengths: tuple[int, ...] | None) -> int:
-    """Length of the shortest cycle; without a list cycles never get shorter but by rounding."""
-    if lengths is not None:
-        return min(lengths)
-    place = plan.place(0)
-    assert place is not None
-    following = plan.place(place.length)
-    return min(place.length, following.length) if following else place.length

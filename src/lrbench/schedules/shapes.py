@@ -114,8 +114,9 @@ def _between(mean: Curve) -> Curve:
 
 _MEANS: dict[str, Curve] = {
     "exponential": lambda peak, end, q: peak * (end / peak) ** q,
-    "inverse_linear": lambda peak, end, q: 1.0 / (q / end + (1.0 - q) / peak),
-    "inverse_sqrt": lambda peak, end, q: 1.0 / math.sqrt(q / end**2 + (1.0 - q) / peak**2),
+    "inverse_linear": lambda peak, end, q: end / (q + (1.0 - q) * (end / peak)),
+    "inverse_sqrt": lambda peak, end, q: end / math.sqrt(q + (1.0 - q) * (end / peak) ** 2),
 }
+# Written so that no end is too small: 1 / end and its square could be more than a float holds.
 
 SHAPES: tuple[Shape, ...] = get_args(Shape)

@@ -13,7 +13,7 @@ import torch
 
 from lrbench.checks.applied import LONGEST, made, spread
 from lrbench.checks.findings import Finding
-from lrbench.checks.library import PROBES, Examination, check_schedule, examine
+from lrbench.checks.library import PROBES, Examination, examine
 from lrbench.checks.reference.catalog import exact
 from lrbench.schedules.base import Cycles, Schedule
 from lrbench.schedules.catalog import build_schedule
@@ -47,7 +47,7 @@ def users(
 ) -> list[Finding]:
     """A function of the user's own."""
     schedule = Schedule(function) if cycles is None else Schedule(function, cycles)
-    return check_schedule(
+    examined = examine(
         None,
         schedule,
         settings,
@@ -56,6 +56,7 @@ def users(
         exact=None,
         build=build or (lambda: schedule),
     )
+    return list(examined.findings)
 
 
 def factors(change: Callable[[Callable[[int], float], int], Any]) -> Change:

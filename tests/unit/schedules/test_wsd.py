@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lrbench.errors import ScheduleError
-from lrbench.schedules.decay import linear
 from lrbench.schedules.shapes import SHAPES, Shape, curve
 from lrbench.schedules.wsd import knee, slanted_triangle, wsd
 
@@ -78,9 +77,10 @@ def test_the_area_of_wsd_is_what_the_cooldown_leaves_and_its_part(
 def test_a_knee_holds_and_then_is_linear(total: int, low: float, data: st.DataObject) -> None:
     explore = data.draw(st.integers(0, total - 1))
     factor = knee(explore_steps=explore, final_factor=low, total_steps=total)
-    line = linear(decay_steps=total - explore, final_factor=low)
-    expected = [*[1.0] * explore, *(line(t) for t in range(total - explore + 5))]
-    assert [factor(t) for t in range(total + 5)] == pytest.approx(expected, rel=1e-15)
+    rest = total - explore
+    line = [1.0 - (1.0 - low) * t / rest for t in range(rest)]
+    expected = [*[1.0] * explore, *line, *[low] * 5]
+    assert [factor(t) for t in range(total + 5)] == pytest.approx(expected, rel=1e-12, abs=1e-15)
 
 
 @pytest.mark.parametrize("explore", [-1, 10, 11])
