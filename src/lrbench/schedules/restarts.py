@@ -130,7 +130,7 @@ def sgdr(
     require_decay("peak_decay", peak_decay)
     require_fraction("final_factor", final_factor)
     require(cycle_warmup_steps >= 0, "cycle_warmup", "must not be negative", cycle_warmup_steps)
-    shortest = plan.shortest(total_steps)
+    shortest = min(cycle_lengths) if cycle_lengths else plan.shortest(total_steps)
     relation = f"must be shorter than the shortest cycle ({shortest} steps)"
     require(cycle_warmup_steps < shortest, "cycle_warmup", relation, cycle_warmup_steps)
     fall = curve(shape, power=power, final_factor=final_factor)

@@ -140,10 +140,12 @@ def test_notes_name_the_cycle_that_is_cut_and_the_steps_that_are_held() -> None:
     assert held.tail_notes(None, "0.1") == ()
 
 
-def test_the_cycles_that_begin_in_a_run_are_given_with_their_lengths() -> None:
-    made = plan(lengths=[2, 3, 4])
-    assert list(made.in_run(5)) == [Place(0, 0, 2), Place(1, 0, 3)]
-    assert list(made.in_run(6)) == [Place(0, 0, 2), Place(1, 0, 3), Place(2, 0, 4)]
+def test_the_shortest_cycle_of_a_run_need_not_be_its_first() -> None:
+    made = plan(cycle_mult=1.0, num_cycles=4, total_steps=14)
+    lengths = [place.length for place in map(made.place, made.cycles.before(14)) if place]
+    assert lengths == [4, 3, 3, 4]
+    assert made.shortest(14) == 3
+    assert made.shortest(None) == 4
 
 
 def test_lengths_stand_in_place_of_a_first_cycle_and_a_number() -> None:
