@@ -8,7 +8,7 @@ TORCH_ARGS ?=
 # Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo test test-slow check format docs bench clean help
+.PHONY: demo peers test test-slow check format docs bench clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,6 +18,14 @@ $(VENV)/.done: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH_ARGS) -c constraints.txt torch
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e ".[dev]"
 	@touch $@
+
+$(VENV)/.peers: $(VENV)/.done
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(TORCH_ARGS) -c constraints.txt -e ".[dev,peers]"
+	# Without what it depends on, torchvision above all: only its schedulers are looked at.
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -c constraints.txt timm
+	@touch $@
+
+peers: $(VENV)/.peers ## the libraries that schedules are compared with, for the tests (0.6 GB)
 
 demo: $(VENV)/.done ## train 4 schedules x 5 seeds on real data, and summarize them
 	$(BIN)/lrbench sweep schedule=constant,linear,cosine,sgdr train.epochs=15 --seeds 5 --results demo

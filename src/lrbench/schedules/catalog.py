@@ -219,7 +219,7 @@ def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -
     warmup_steps = settings.get("warmup") or 0
     relation = f"must be shorter than the run ({total_steps} steps)"
     # A negative one is refused by the warmup itself.
-    require(warmup_steps < total_steps, "warmup", relation, warmup_steps, "schedule.warmup=5%")
+    require(warmup_steps < total_steps, "warmup", relation, warmup_steps, ".warmup=5%")
     horizon = total_steps if entry.makes_its_warmup else total_steps - warmup_steps
 
     shared: dict[str, Any] = {}
@@ -275,10 +275,12 @@ def named(key: str, value: Any) -> tuple[str, dict[str, Any]]:
     ScheduleError
         It is neither a name nor a mapping with one, or there is no schedule of that name.
     """
-    found = {"name": value} if isinstance(value, str) else dict(value or {})
-    name = found.pop("name", None)
+    found = {"name": value} if isinstance(value, str) else value
     relation = "must be the name of a schedule, or a mapping with its name and settings"
-    require(isinstance(name, str), key, relation, value)
+    if not isinstance(found, Mapping) or not isinstance(found.get("name"), str):
+        raise ScheduleError(relation, key=key, got=value)
+    found = dict(found)
+    name = found.pop("name")
     near = nearest(str(name), SCHEDULES)
     relation = f"must be one of: {', '.join(SCHEDULES)}"
     require(name in SCHEDULES, key, relation, name, f"{near} in place of {name}" if near else None)

@@ -18,8 +18,11 @@ from lrbench.schedules.base import (
     require_positive,
 )
 
-WarmupForm = Literal["first", "zero", "open", "cosine", "1-sqrt", "exponential"]
-"""How a rate rises: see :func:`ramp`."""
+RampForm = Literal["first", "zero", "open", "cosine", "1-sqrt"]
+"""How a rate rises over a number of updates: see :func:`ramp`."""
+
+WarmupForm = Literal[RampForm, "exponential"]
+"""And the one that never ends."""
 
 _RAMPS = {
     "first": "(t+1)/W",

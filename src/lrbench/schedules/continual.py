@@ -13,7 +13,7 @@ from lrbench.schedules.base import (
     require,
     require_steps,
 )
-from lrbench.schedules.compose import WarmupForm, ramp, sequence
+from lrbench.schedules.compose import RampForm, ramp, sequence
 from lrbench.schedules.decay import falling
 from lrbench.schedules.shapes import Shape, curve
 
@@ -22,7 +22,7 @@ def rewarm(
     *,
     starts: tuple[Steps, ...],
     rewarm_steps: Steps,
-    rewarm_form: WarmupForm = "first",
+    rewarm_form: RampForm = "first",
     shape: Shape = "cosine",
     power: float = 1.0,
     final_factor: float = 0.1,
@@ -42,7 +42,7 @@ def rewarm(
     rewarm_steps : int in [0, inf), in updates
         Length of the warmup of every phase; 0 to 2 % of the steps, and it matters little.
     rewarm_form : str, default "first"
-        See the forms of the warmup.
+        As the forms of the warmup, but for the exponential one, which has no end.
     shape : str, default "cosine"
         Of the decay.
     power : float in (0, inf), default 1.0

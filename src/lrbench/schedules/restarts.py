@@ -17,7 +17,7 @@ from lrbench.schedules.base import (
     require_decay,
     require_fraction,
 )
-from lrbench.schedules.compose import WarmupForm, ramp
+from lrbench.schedules.compose import RampForm, ramp
 from lrbench.schedules.cycles import CyclePlan, Place, Tail, plan_cycles
 from lrbench.schedules.shapes import Shape, curve
 
@@ -36,7 +36,7 @@ def sgdr(
     peak_decay: float = 1.0,
     peak_decay_form: PeakDecayForm = "amplitude",
     cycle_warmup_steps: Steps = NO_STEPS,
-    cycle_warmup_form: WarmupForm = "first",
+    cycle_warmup_form: RampForm = "first",
     final_factor: float = 0.0,
     endpoint: Endpoint = "exclusive",
     tail: Tail = "truncate",
@@ -75,7 +75,7 @@ def sgdr(
     cycle_warmup_steps : int in [0, T_0), in updates, default 0
         Length of the rise at the start of every cycle, the first too.
     cycle_warmup_form : str, default "first"
-        Of that rise; see the forms of the warmup.
+        Of that rise; as the forms of the warmup, but for the exponential one, which has no end.
     final_factor : float in [0, 1], default 0.0
         Where every cycle ends, as a fraction of the base learning rate; the paper's eta_min.
     endpoint : {"exclusive", "inclusive"}

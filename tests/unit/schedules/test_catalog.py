@@ -211,7 +211,7 @@ def test_a_warmup_as_long_as_the_run_is_refused_with_a_way_out() -> None:
     build_schedule("constant", {"warmup": 19}, 20)
     with pytest.raises(ScheduleError, match=r"shorter than the run \(20 steps\)") as caught:
         build_schedule("constant", {"warmup": 20}, 20)
-    assert caught.value.problems[0].remedy == "schedule.warmup=5%"
+    assert caught.value.problems[0].remedy == ".warmup=5%"
 
 
 def test_a_schedule_without_a_warmup_says_so_once_and_first() -> None:
