@@ -37,7 +37,7 @@ def test_three_files_are_written_and_named(lrbench: Command, here: Path) -> None
         "next:",
         "  lrbench preview --config-dir . schedule=plunge train.steps=100",
         "  lrbench check-schedule --config-dir . schedule=plunge",
-        "  pytest test_plunge.py",
+        "  python -m pytest test_plunge.py",
     ]
     for name in files_in(here):
         assert "NAME" not in (here / name).read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -79,15 +81,73 @@ def test_what_ones_own_schedule_does_wrong_is_said(lrbench: Any) -> None:
 
 
 @pytest.mark.usefixtures("own")
-def test_a_run_with_ones_own_schedule_is_another_when_its_code_changes(
+def test_a_run_with_ones_own_schedule_is_another_when_its_factors_change(
     lrbench: Any, here: Path
 ) -> None:
-    words = ("schedule=python:ownmod:saw", "train.steps=3", "model=linear", "--json")
-    before = json.loads(lrbench("run", *words).out)["path"]
-    (here / "ownmod.py").write_text(OWN + "\n# changed\n")
-    after = json.loads(lrbench("run", *words).out)["path"]
-    assert before != after
-    assert "saw-s0" in before
+    """Wherever the code lies that made them; a remark in it changes nothing."""
+    (here / "low.py").write_text("LOW = 0.1\n")
+    (here / "far.py").write_text(
+        "from low import LOW\n\n"
+        "def saw(step, total_steps):\n    return 1 - LOW * step / total_steps\n"
+    )
+
+    def path() -> str:
+        for name in ("far", "low"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        words = ("schedule=python:far:saw", "train.steps=3", "model=linear", "--json")
+        return json.loads(lrbench("show", *words).out)["run_id"]
+
+    first = path()
+    assert "saw-s0" in first
+    (here / "far.py").write_text((here / "far.py").read_text() + "\n# a remark\n")
+    assert path() == first
+    (here / "low.py").write_text("LOW = 0.25\n")
+    assert path() != first
+
+
+def test_a_schedule_that_is_no_function_of_the_step_is_not_trained(
+    lrbench: Any, here: Path
+) -> None:
+    (here / "impure.py").write_text(
+        "seen = []\ndef f(step):\n    seen.append(1)\n    return 1 / len(seen)\n"
+    )
+    done = lrbench("run", "schedule=python:impure:f", "train.steps=3")
+    assert done.code == 2
+    assert "must be a function of the step alone; step 0 gave 0." in done.err
+    assert list(here.glob("results/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["schedule=python:bad:zero"], "(step 0 raised ZeroDivisionError"),
+        (["schedule=python:bad:parts", "schedule.period=20%"], "schedule.period must be a number"),
+        (["schedule=python:bad:t"], "must have a parameter named step"),
+        (["schedule=python:bad:negative"], "must be finite and not negative at every step; step 3"),
+    ],
+)
+def test_what_a_function_does_wrong_is_told_without_a_traceback(
+    lrbench: Any, here: Path, words: list[str], told: str
+) -> None:
+    (here / "bad.py").write_text(
+        "def zero(step): return 1 / step\n"
+        "def parts(step, period): return step % period\n"
+        "def t(t): return 1.0\n"
+        "def negative(step): return 1.0 if step < 3 else -1.0\n"
+    )
+    done = lrbench("preview", *words, "train.steps=10")
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_lengths_of_torchs_schedulers_may_be_parts_and_other_numbers_may_not(lrbench: Any) -> None:
+    found = factors_of(lrbench, "schedule=torch:MultiStepLR", "schedule.milestones=[50%,75%]")
+    assert found == pytest.approx([1.0] * 20 + [0.1] * 10 + [0.01] * 10, rel=1e-12)
+    words = ("schedule=torch:StepLR", "schedule.step_size=10", "schedule.gamma=50%")
+    done = lrbench("preview", *words, "train.steps=40")
+    assert done.code == 2
+    assert "schedule.gamma is no number of steps" in done.err
 
 
 @pytest.mark.parametrize(
@@ -160,7 +220,7 @@ def test_a_wrong_setting_of_a_piece_is_named(lrbench: Any) -> None:
     done = lrbench("preview", *words, "schedule.pieces=[linear, cosin]")
     assert "schedule.pieces.1 must be one of" in done.err
     done = lrbench("preview", *words, "schedule.pieces=[linear]")
-    assert "schedule.boundaries must be 0 steps" in done.err
+    assert "schedule.boundaries must name a step between every two of 1 pieces" in done.err
 
 
 def test_a_scaled_schedule_is_a_multiple(lrbench: Any) -> None:
@@ -217,7 +277,7 @@ def test_weight_decay_has_a_schedule_of_its_own(lrbench: Any) -> None:
         ),
         (
             ["optimizer.weight_decay_schedule=linear"],
-            "optimizer.weight_decay_schedule needs an optimizer with weight_decay above 0",
+            "optimizer.weight_decay_schedule needs an optimizer with one weight_decay above 0",
         ),
     ],
 )
@@ -235,3 +295,45 @@ def test_runs_that_differ_in_momentum_alone_are_different(lrbench: Any) -> None:
     scheduled = json.loads(lrbench("show", "optimizer.momentum_schedule=linear", *words).out)
     assert plain["run_id"] != scheduled["run_id"]
     assert math.isclose(plain["spec"]["optimizer"]["lr"], scheduled["spec"]["optimizer"]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["schedule.T_max=9"], "try   schedule.decay=…"),
+        (["schedule=triangular", "schedule.base_lr=0.01"], "try   schedule.min_factor=…"),
+        (["schedule=one_cycle", "schedule.div_factor=25"], "try   schedule.start_factor=…"),
+        (["schedule=wsd", "schedule.decay_steps=9"], "try   schedule.cooldown=…"),
+        (["schedule.start_factor=0.1"], "try   schedule.warmup_start=…"),
+        (["schedule.eta_min=0.001"], "try   schedule.final_factor=0.01, a fraction of"),
+        (["schedule.max_lr=0.5"], "try   optimizer.lr=…"),
+        (["schedule.cycle_decay=0.5"], "is not a setting of schedule=cosine"),
+        (
+            ["optimizer.momentum_schedule.warmup=3"],
+            "try   optimizer.momentum_schedule={name: …, warmup: …}",
+        ),
+        (["schedule=CosineAnnealingWarmRestarts"], "schedule=sgdr, or schedule=torch:CosineAnn"),
+        (["schedule=poly"], "try   schedule=polynomial"),
+        (["schedule=mine:saw"], "try   schedule=python:mine:saw"),
+        (["sgdr"], "try   schedule=sgdr"),
+    ],
+)
+def test_names_of_other_programs_lead_to_ours(lrbench: Any, words: list[str], told: str) -> None:
+    done = lrbench("preview", *words, "train.steps=20")
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_cycles_that_end_before_the_run_have_their_own_length(lrbench: Any) -> None:
+    words = ("schedule=sgdr", "schedule.first_cycle=10", "schedule.num_cycles=2")
+    done = lrbench("preview", *words, "train.steps=100", "--json")
+    (one,) = json.loads(done.out)["schedules"]
+    assert [cycle["length"] for cycle in one["cycles"]] == [10, 20]
+    assert one["cycle"] == [0] * 10 + [1] * 90
+
+
+def test_a_schedule_of_momentum_is_not_passed_over_in_silence(lrbench: Any) -> None:
+    words = ("optimizer.momentum_schedule=linear", "train.steps=9")
+    for command in ("preview", "check-schedule"):
+        done = lrbench(command, *words)
+        assert "the schedule of the momentum is not looked at" in done.err

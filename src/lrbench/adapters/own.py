@@ -11,6 +11,9 @@ from lrbench.errors import ScheduleError
 from lrbench.schedules.base import Schedule
 from lrbench.schedules.catalog import ScheduleEntry
 
+NOT_STEP = {"t", "i", "n", "it", "iteration", "epoch", "steps", "global_step", "current_step"}
+"""What a function's first parameter may be called that is meant for the step."""
+
 
 def own_entry(name: str, found: Callable[..., Any]) -> ScheduleEntry:
     """The entry of a function that is no part of the library.
@@ -18,14 +21,22 @@ def own_entry(name: str, found: Callable[..., Any]) -> ScheduleEntry:
     A function with a parameter ``step`` is the schedule itself: it is called with the step, its
     other parameters are settings. Any other one is a builder: it is called with its settings, and
     returns a :class:`Schedule` or a function of the step. In both, ``total_steps`` is filled in
-    with the length of the run, and ``warmup`` stands before it unless it has ``warmup_steps``.
+    with the length of the run, without the warmup that may stand before it; one with a parameter
+    ``warmup_steps`` makes its own.
 
     Raises
     ------
     ScheduleError
-        Called for a builder: what it returns cannot be called with a step.
+        Its first parameter looks like the step under another name; or, called for a builder, what
+        it returns cannot be called with a step.
     """
     signature = inspect.signature(found)
+    first = next(iter(signature.parameters.values()), None)
+    if first is not None and "step" not in signature.parameters and first.name in NOT_STEP:
+        relation = (
+            f"must have a parameter named step, the updates made so far (it has {first.name})"
+        )
+        raise ScheduleError(relation, key="_target_", got=found.__qualname__)
     settings = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for parameter in signature.parameters.values()
@@ -34,8 +45,12 @@ def own_entry(name: str, found: Callable[..., Any]) -> ScheduleEntry:
     ]
 
     def builder(**arguments: Any) -> Schedule:
+        # As they were typed, and anew for every schedule.
+        arguments = {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()}
         if "step" in signature.parameters:
             call = partial(found, **arguments)
+            if signature.parameters["step"].kind is inspect.Parameter.POSITIONAL_ONLY:
+                return Schedule(lambda step: float(call(step)))
             return Schedule(lambda step: float(call(step=step)))
         built = found(**arguments)
         if isinstance(built, Schedule):

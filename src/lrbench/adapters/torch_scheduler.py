@@ -117,6 +117,16 @@ def tabulate_scheduler(
     )
 
 
+def torch_defaults(found: Callable[..., Any]) -> dict[str, Any]:
+    """What a scheduler's settings are where they are not given, as far as JSON can say it."""
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(found).parameters.values()
+        if parameter.name not in ("optimizer", "last_epoch", "verbose")
+        and isinstance(parameter.default, int | float | str | None)
+    }
+
+
 def exact_factor(rate: float, lr: float) -> float:
     """The factor whose product with ``lr`` is ``rate``, or as near to it as floats allow.
 

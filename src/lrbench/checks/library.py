@@ -31,6 +31,7 @@ PROBES: tuple[Probe, ...] = (
     steps.behind_the_end,
     steps.rises_again,
     steps.formula_behind_the_end,
+    rates.course,
     rates.units,
     rates.warmup,
     rates.floor,

@@ -7,11 +7,12 @@ rate in the optimizer than in the table. *Remark*: what is as asked for and may 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
+from itertools import islice, pairwise
 
 from lrbench.checks.applied import Subject, Update, unusable
 from lrbench.checks.findings import Finding
 from lrbench.checks.reference.numbers import double, miss
+from lrbench.checks.steps import JUMP
 from lrbench.checks.subject import show, show_apart
 
 SMALL, LARGE = 0.02, 10.0
@@ -83,11 +84,13 @@ def _places(subject: Subject, wrong: list[Update]) -> str:
 
 def _pattern(subject: Subject, wrong: list[Update]) -> str:
     """What they have in common: the step of a neighbour, or a factor."""
+    if len(wrong) < 2:
+        return ""
     for shift, word in ((1, "after"), (-1, "before")):
         if all(_is_that_of(subject, update, update.step + shift) for update in wrong):
             return f"; each has the rate of the step {word} it"
     ratios = [update.way / double(update.due) for update in wrong if update.due]
-    if len(ratios) > 1 and max(ratios) - min(ratios) <= 1e-9 * abs(max(ratios)):
+    if ratios and max(ratios) - min(ratios) <= 1e-9 * abs(max(ratios)):
         return f"; each has {show(ratios[0])} times the rate that is due"
     return ""
 
@@ -102,7 +105,8 @@ def _is_that_of(subject: Subject, update: Update, step: int) -> bool:
 def units(subject: Subject) -> Iterator[Finding]:
     """A user's function that gives rates, where factors of ``optimizer.lr`` are asked for."""
     highest = max(subject.factors)
-    if subject.exact is not None or SMALL <= highest <= LARGE:
+    looks_like_rate = abs(highest - subject.lr) <= 1e-9 * subject.lr and subject.lr != 1.0
+    if subject.exact is not None or (SMALL <= highest <= LARGE and not looks_like_rate):
         return
     text = (
         f"the highest factor is {show(highest)}, so that the highest rate is "
@@ -112,6 +116,32 @@ def units(subject: Subject) -> Iterator[Finding]:
     yield Finding("remark", "units", text)
 
 
+def course(subject: Subject) -> Iterator[Finding]:
+    """What a user's function does in the run, for its author to compare with what is meant."""
+    factors = subject.factors
+    if subject.exact is not None:
+        return
+    highest = max(factors)
+    if min(factors) == highest:
+        yield Finding("remark", "course", f"it gives {show(highest)} at every step of the run")
+        return
+    jumps = [
+        step
+        for step, (before, now) in enumerate(pairwise(factors), start=1)
+        if now - before > JUMP * highest
+    ]
+    text = (
+        f"from {show(factors[0])} at step 0 to {show(factors[-1])} at step {len(factors) - 1}, "
+        f"highest {show(highest)} at step {factors.index(highest)}, "
+        f"lowest {show(min(factors))} at step {factors.index(min(factors))}"
+    )
+    if jumps:
+        listed = ", ".join(f"{step} (to {show(factors[step])})" for step in jumps[:6])
+        more = f" and {len(jumps) - 6} more" if len(jumps) > 6 else ""
+        text += f"; it jumps up at step {listed}{more}"
+    yield Finding("remark", "course", text)
+
+
 def warmup(subject: Subject) -> Iterator[Finding]:
     """A first update that changes nothing; where the peak of a warmup is."""
     factors = subject.factors
@@ -119,7 +149,7 @@ def warmup(subject: Subject) -> Iterator[Finding]:
     if factors[0] == 0 < highest:
         text = "step 0 is made with rate 0 and changes no weight"
         yield Finding("remark", "first value", text)
-    if subject.settings.get("warmup"):
+    if subject.settings.get("warmup") and factors[0] < highest:
         text = (
             f"it rises from {show(factors[0])} at step 0 to its highest factor {show(highest)}, "
             f"first at step {factors.index(highest)}"
@@ -133,6 +163,8 @@ def floor(subject: Subject) -> Iterator[Finding]:
     lowest = min(subject.factors)
     if not isinstance(end, int | float) or lowest <= end * (1 + 1e-12):
         return
+    if subject.schedule.cycles.start(1) is not None:
+        return  # each cycle has an end; where it lies is said by the conventions
     text = (
         f"the end value {show(end)} is never reached: the lowest factor is {show(lowest)}, at "
         f"step {subject.factors.index(lowest)}"

@@ -42,7 +42,9 @@ def rises_again(subject: Subject) -> Iterator[Finding]:
             f"behind the end it rises again: {show(low)} at step {turn - 1}, "
             f"{show(high)} at step {turn}"
         )
-        is_cyclic = isinstance(subject.parts[0], (CyclicLR, CosineAnnealingWarmRestarts))
+        is_cyclic = any(
+            isinstance(part, (CyclicLR, CosineAnnealingWarmRestarts)) for part in subject.parts
+        )
         yield Finding("remark" if is_cyclic else "wrong", "past the end", text)
     elif subject.rates and (spent := _spent_cosine(subject)) is not None:
         text = (

@@ -18,6 +18,9 @@ from lrbench.checks.findings import Finding, Kind
 from lrbench.checks.reference.numbers import double, miss
 from lrbench.checks.subject import show_apart
 
+JUMP = 0.25
+"""A rise in one step by so much of the highest factor is a jump."""
+
 MOST_CUTS = 1000
 """Cut points of a run at which it is built anew."""
 
@@ -76,11 +79,16 @@ def behind_the_end(subject: Subject) -> Iterator[Finding]:
 
 
 def rises_again(subject: Subject) -> Iterator[Finding]:
-    """A decay of the user's own that turns upwards behind its end; cycles may."""
+    """A decay of the user's own that turns upwards behind its end; cycles may, and so may a jump
+    back to the top, which is meant.
+    """
     rise = _rise_behind_the_end(subject)
     if rise and subject.exact is None:
+        factors = (*subject.factors, *_beyond(subject))
+        turn = _turn(factors) or 0
+        is_jump = factors[turn] - factors[turn - 1] > JUMP * max(factors)
         has_cycles = subject.schedule.cycles.start(1) is not None
-        yield Finding("remark" if has_cycles else "wrong", "past the end", rise)
+        yield Finding("remark" if has_cycles or is_jump else "wrong", "past the end", rise)
 
 
 def formula_behind_the_end(subject: Subject) -> Iterator[Finding]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import textwrap
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lrbench.cli.console import put, put_json
-from lrbench.cli.options import ConfigDir, Json, Overrides
+from lrbench.cli.options import ConfigDir, Json, Overrides, tell_others
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -27,11 +29,12 @@ def check_schedule(
     """Hold schedules against what they promise: schedule=sgdr,cosine train.steps=1000.
 
     lrbench's own are compared with their formulas, update by update; torch's schedulers and your
-    own functions are examined for what can be wrong without one. Nothing is trained and no data are
-    read. The exit code is 3 if anything is wrong.
+    own functions are examined for what can be wrong without one. Nothing is trained, and
+    data are looked at only where a length is in epochs. The exit code is 3 if anything is wrong.
     """
     from lrbench.workflows.check_schedule import check_schedules as work
 
+    tell_others(overrides or [])
     checked = []
     for one in work(overrides or [], config_dir=config_dir, every_one=every_one):
         checked.append(one)
@@ -48,10 +51,11 @@ def _show(one: Checked) -> None:
     wrong = [finding for finding in one.findings if finding.kind == "wrong"]
     remarks = [finding for finding in one.findings if finding.kind == "remark"]
     put(f"{one.label}: {_verdict(one, len(wrong))}")
-    for finding in wrong:
-        put(f"  wrong: {_line(finding)}")
-    for finding in remarks:
-        put(f"  remark: {_line(finding)}")
+    width = shutil.get_terminal_size().columns
+    for kind, findings in (("wrong", wrong), ("remark", remarks)):
+        for finding in findings:
+            text = f"{kind}: {_line(finding)}"
+            put(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="    "))
 
 
 def _verdict(one: Checked, wrong: int) -> str:

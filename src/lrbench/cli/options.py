@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from lrbench.cli.completion import complete_override
+from lrbench.cli.console import say
 
 Overrides = Annotated[
     list[str] | None,
@@ -25,3 +27,10 @@ ConfigDir = Annotated[
 ]
 Note = Annotated[str | None, typer.Option(help="A remark for the record.", metavar="TEXT")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+def tell_others(overrides: Sequence[str]) -> None:
+    """Say that a command looks at the learning rate alone, where other schedules were typed."""
+    for what in ("momentum", "weight_decay"):
+        if any(text.startswith(f"optimizer.{what}_schedule") for text in overrides):
+            say(f"note: the schedule of the {what} is not looked at; ask for it as schedule=NAME")

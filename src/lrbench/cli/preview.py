@@ -17,7 +17,7 @@ import typer
 
 from lrbench.cli.console import put, put_json, say
 from lrbench.cli.curve import ASCII, UNICODE, Glyphs, chart, mark
-from lrbench.cli.options import ConfigDir, Overrides
+from lrbench.cli.options import ConfigDir, Overrides, tell_others
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def preview(
         from lrbench.report import charts
 
         charts.require_ending(plot, key="--plot")
+    tell_others(overrides or [])
     previews = work(overrides or [], config_dir=config_dir)
     if as_json or form is Format.JSON:
         put_json({"schedules": [_plain(one) for one in previews]})
@@ -185,6 +186,8 @@ def _facts(one: Preview, width: int) -> Iterator[str]:
 
 
 def _count(one: Preview) -> str:
+    if not one.knows_restarts:
+        return "warm restarts: not known of a function that declares no cycles"
     restarts, cycles = len(one.restarts), len(one.cycles)
     counted = f"{restarts or 'no'} warm restart{'' if restarts == 1 else 's'}"
     return counted if cycles == 1 else f"{counted}, {cycles} cycles:"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,6 +27,7 @@ from lrbench.config.home import (
     CUSTOM,
     GROUPS,
     check_user_folder,
+    import_path,
     options,
     packaged_folder,
     primary_file,
@@ -38,37 +40,59 @@ TARGETS = ("dataset", "model", "optimizer", "schedule")
 """Groups whose component may be the user's own, by import path."""
 
 
-PREFIXES = {"python:": "", "torch:": "torch.optim.lr_scheduler:"}
-"""What an import path may begin with where an option is chosen, and what that stands for."""
-
 OTHER_NAMES = {
-    "learning_rate": "optimizer.lr",
-    "base_lr": "optimizer.lr",
-    "T_0": "schedule.first_cycle",
-    "T_mult": "schedule.cycle_mult",
-    "eta_min": "schedule.final_factor",
-    "warmup_steps": "schedule.warmup",
-    "max_steps": "train.steps",
-    "max_epochs": "train.epochs",
-    "num_training_steps": "train.steps",
-    "num_warmup_steps": "schedule.warmup",
-    "cycle_mul": "schedule.cycle_mult",
-    "cycle_decay": "schedule.peak_decay",
-    "cycle_limit": "schedule.num_cycles",
-    "T_max": "schedule.decay",
-    "decay_steps": "schedule.decay",
-    "lr_min": "schedule.final_factor",
-    "min_lr": "schedule.final_factor",
-    "end_factor": "schedule.final_factor",
-    "alpha": "schedule.final_factor",
-    "step_size_up": "schedule.half_cycle",
-    "stepsize": "schedule.half_cycle",
-    "pct_start": "schedule.peak",
-    "cut_frac": "schedule.cut",
-    "k_decay": "schedule.k",
-    "num_decay_steps": "schedule.cooldown",
+    "optimizer.lr": "learning_rate base_lr max_lr lr_max peak_lr init_lr",
+    "train.steps": "max_steps num_training_steps t_total",
+    "train.epochs": "max_epochs num_epochs",
+    "schedule.first_cycle": "T_0 first_decay_steps t_initial",
+    "schedule.cycle_mult": "T_mult cycle_mul t_mul",
+    "schedule.num_cycles": "cycle_limit",
+    "schedule.peak_decay": "cycle_decay m_mul",
+    "schedule.min_factor": "base_lr",
+    "schedule.start_factor": "div_factor initial_lr",
+    "schedule.final_factor": "eta_min lr_min min_lr final_lr lr_end end_factor end_value alpha "
+    "end_learning_rate min_lr_rate final_div_factor",
+    "schedule.warmup": "warmup_steps num_warmup_steps warmup_t warmup_ratio warmup_epochs",
+    "schedule.warmup_start": "start_factor warmup_lr_init warmup_init_lr init_value",
+    "schedule.cooldown": "num_decay_steps decay_steps",
+    "schedule.decay": "T_max decay_steps total_iters transition_steps num_decay_steps t_initial "
+    "total_steps",
+    "schedule.half_cycle": "step_size_up stepsize",
+    "schedule.down": "step_size_down",
+    "schedule.peak": "pct_start",
+    "schedule.phases": "three_phase",
+    "schedule.shape": "anneal_strategy decay_type",
+    "schedule.cut": "cut_frac",
+    "schedule.k": "k_decay",
+    "schedule.power": "lr_power",
+    "schedule.gamma": "decay_rate drop",
+    "schedule.milestones": "boundaries decay_t",
+    "schedule.step_size": "decay_t",
 }
 """What papers and other programs call a setting, too unlike its name to be guessed."""
+
+ABSOLUTE = {"eta_min", "lr_min", "min_lr", "final_lr", "lr_end", "end_learning_rate"}
+"""Those of them that are rates, where here are fractions of the base learning rate."""
+
+OTHER_SCHEDULES = {
+    "sgdr": "cosine_restarts cosine_with_restarts warm_restarts cawr "
+    "cosineannealingwarmrestarts cosine_annealing_warm_restarts",
+    "cosine": "cosineannealing cosineannealinglr cosine_annealing cosine_decay "
+    "get_cosine_schedule_with_warmup",
+    "exponential": "exp exponentiallr",
+    "polynomial": "poly polynomiallr",
+    "tanh": "htd",
+    "linear": "d2z linearlr get_linear_schedule_with_warmup",
+    "triangular": "cyclic clr cycliclr",
+    "one_cycle": "onecycle onecyclelr 1cycle",
+    "multistep": "multisteplr piecewise_constant",
+    "step": "steplr",
+    "inverse_sqrt": "inv_sqrt rsqrt_warmup",
+    "rsqrt": "rsqrt_decay",
+    "wsd": "trapezoid trapezoidal warmup_stable_decay",
+    "slanted_triangle": "stlr",
+}
+"""Names schedules have elsewhere, in small letters."""
 
 
 @dataclass(frozen=True)
@@ -163,14 +187,10 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
 
 def _spelled_out(override: Override) -> Override:
     """``schedule=python:mypkg.mod:name`` as ``schedule._target_=mypkg.mod:name``."""
-    for prefix, module in PREFIXES.items():
-        value = str(override.value)
-        if override.key in TARGETS and value.startswith(prefix):
-            if module and override.key != "schedule":
-                break
-            target = module + value.removeprefix(prefix)
-            return replace(override, key=f"{override.key}._target_", value=target)
-    return override
+    path = import_path(str(override.value)) if override.key in TARGETS else None
+    if path is None or (override.key != "schedule" and str(override.value).startswith("torch:")):
+        return override
+    return replace(override, key=f"{override.key}._target_", value=path)
 
 
 def _settle_length(composed: Composed) -> None:
@@ -197,10 +217,25 @@ def _wrong_choices(
             relation = f"cannot be chosen together with {group}._target_"
             yield Problem(relation, key=group, got=choice.value, origin=choice.origin)
         elif str(choice.value) not in there:
-            near = nearest(str(choice.value), there)
             relation = f"must be one of: {', '.join(there)}"
-            remedy = f"{group}={near}" if near else None
+            remedy = _option_meant(group, str(choice.value), there)
             yield Problem(relation, group, choice.value, choice.origin, remedy)
+
+
+def _option_meant(group: str, typed: str, there: Mapping[str, Any]) -> str | None:
+    """What to type in place of an option that does not exist."""
+    if ":" in typed and group in TARGETS:
+        return f"{group}=python:{typed}"
+    known = _called_elsewhere(OTHER_SCHEDULES, typed.lower()) if group == "schedule" else []
+    near = next(iter(known), None) or nearest(typed, there)
+    is_torch = group == "schedule" and re.fullmatch(r"([A-Z]\w+)(LR|Restarts)", typed)
+    other = f"schedule=torch:{typed}" if is_torch else None
+    return ", or ".join(filter(None, [f"{group}={near}" if near else None, other])) or None
+
+
+def _called_elsewhere(names: Mapping[str, str], word: str) -> list[str]:
+    """Those of ours that others call ``word``."""
+    return [name for name, others in names.items() if word in others.split()]
 
 
 def _with_hydra(
@@ -300,13 +335,29 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
         relation = f"can only be given for {', '.join(TARGETS)}"
         return Problem(relation, key=override.key, origin=override.origin)
     known = [*_leaves(_plain(config)), *GROUPS]
-    near = OTHER_NAMES.get(last) or nearest(override.key, known)
-    remedy = f"{near}=…" if near else "lrbench show"
+    remedy = _setting_meant(override, last, known, config)
     relation = "is not a setting"
     if group in GROUPS:
         there = [key for key in config[group] if key not in ("name", "_target_")]
         relation += f" of {group}={config[group].get('name')} (there are: {', '.join(there)})"
     return Problem(relation, override.key, override.value, override.origin, remedy)
+
+
+def _setting_meant(override: Override, last: str, known: list[str], config: DictConfig) -> str:
+    """What to type in place of a setting that does not exist."""
+    above = override.key.rpartition(".")[0]
+    if above.endswith("_schedule"):
+        return f"{above}={{name: …, {last}: …}}"
+    meant = [name for name in _called_elsewhere(OTHER_NAMES, last) if name in known]
+    if last == "base_lr" and "schedule.min_factor" in meant:
+        meant.remove("optimizer.lr")
+    near = next(iter(meant), None) or nearest(override.key, known)
+    if near is None:
+        return "lrbench show"
+    lr = OmegaConf.select(config, "optimizer.lr")
+    if last in ABSOLUTE and isinstance(override.value, int | float) and lr:
+        return f"{near}={override.value / lr:g}, a fraction of optimizer.lr={lr:g}"
+    return f"{near}=…"
 
 
 def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:

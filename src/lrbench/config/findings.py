@@ -13,9 +13,8 @@ T = TypeVar("T")
 
 
 def raised(error: Exception) -> str:
-    """What must hold of the user's code that raised ``error``."""
-    message = " ".join(str(error).split())
-    return f"must work with these settings (it raised {type(error).__name__}: {message})"
+    """What the user's code raised, on one line."""
+    return f"raised {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 class Findings:
@@ -66,7 +65,8 @@ class Findings:
         except Exception as error:
             if target is None:
                 raise
-            self.extend([Problem(raised(error), "_target_", target)], group)
+            relation = f"must work with these settings (it {raised(error)})"
+            self.extend([Problem(relation, "_target_", target)], group)
             return None
 
     def insist(self, group: str, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

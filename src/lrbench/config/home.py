@@ -17,6 +17,17 @@ ADAPTER = ("schedule", "torch_adapter")
 """The option whose settings are those of the scheduler it names, and so may be new."""
 
 
+_PREFIXES = {"python:": "", "torch:": "torch.optim.lr_scheduler:"}
+
+
+def import_path(choice: str) -> str | None:
+    """The import path that ``python:mypkg.mod:name`` or ``torch:StepLR`` stands for, or None."""
+    for prefix, module in _PREFIXES.items():
+        if choice.startswith(prefix):
+            return module + choice.removeprefix(prefix)
+    return None
+
+
 def packaged_folder() -> Path:
     """The configuration that comes with lrbench: beside the code in a wheel, atop a checkout."""
     package = Path(__file__).parents[1]

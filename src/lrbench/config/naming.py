@@ -25,7 +25,9 @@ def take_name(group: str, raw: dict[str, Any], findings: Findings) -> tuple[str,
         return name, None
     target = raw.pop("_target_")
     if isinstance(target, str):
-        return slug(target), target
+        # Two ways to type one path are one component.
+        module, _, name = target.rpartition(".")
+        return slug(target), target if ":" in target or not module else f"{module}:{name}"
     relation = "must be an import path such as mypkg.nets:Net"
     findings.add(relation, f"{group}._target_", target)
     return slug(""), ""

@@ -106,7 +106,9 @@ def _parse_one(text: str) -> HydraOverride:
     form = "must have the form key=value"
     key = text.partition("=")[0].strip().lstrip("+~")
     if not key or ("=" not in text and not text.startswith("~")):
-        raise ConfigError(form, key=f"override {text!r}", remedy=f"{key or 'schedule'}=…")
+        group = next((group for group in GROUPS if key in options(group)), None)
+        remedy = f"{group}={key}" if group else f"{key or 'schedule'}=…, without spaces"
+        raise ConfigError(form, key=f"override {text!r}", remedy=remedy)
     try:
         return OverridesParser.create().parse_override(text)
     except (HydraException, ValueError) as error:  # a ValueError: more digits than Python reads

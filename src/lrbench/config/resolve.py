@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lrbench.adapters.build import schedule_of
 from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import Composed, to_yaml
 from lrbench.config.findings import Findings
 from lrbench.config.scheduling import fit_schedule
-from lrbench.config.settings import Duration, Settings, read_settings
+from lrbench.config.settings import LONGEST_STEPS, Duration, Settings, read_settings
 from lrbench.engine.device import check_device
 from lrbench.engine.optimizers import OPTIMIZERS, base_settings
-from lrbench.engine.tables import tabulate
+from lrbench.engine.tables import table_digest, tabulate
 from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule
 from lrbench.spec.durations import to_steps
@@ -31,9 +32,6 @@ from lrbench.tasks.models.build import build_model, normalises_over_batch
 
 if TYPE_CHECKING:
     from torch.nn import Module, Parameter
-
-LONGEST_STEPS = 100_000_000
-"""Updates of the longest run: its table of rates must fit the memory."""
 
 
 @dataclass(frozen=True)
@@ -250,7 +248,31 @@ def _fit(
         )
     findings.raise_if_any()
     assert fitted is not None
-    return fitted
+    if target is None:
+        return fitted
+    component, schedule = fitted
+    code = findings.attempt_own(target, group, _code_of, component, schedule, lr, train.steps)
+    findings.raise_if_any()
+    return component.model_copy(update={"code": code}), schedule
+
+
+def _code_of(component: Component, schedule: Schedule, lr: float, total_steps: int) -> str:
+    """Digest of a user's schedule: of its factors, whatever file its code may lie in.
+
+    Raises
+    ------
+    ScheduleError
+        Made anew, it gives other factors.
+    """
+    factors = tabulate([schedule], [1.0], total_steps)
+    again = tabulate([schedule_of(component, lr=lr, total_steps=total_steps)], [1.0], total_steps)
+    if (wrong := np.flatnonzero(factors[:, 0] != again[:, 0])).size:
+        step = int(wrong[0])
+        relation = f"must be a function of the step alone; step {step} gave {factors[step, 0]}"
+        remedy = "lrbench check-schedule with the same settings"
+        key = "_target_"
+        raise ScheduleError(f"{relation} and then {again[step, 0]}", key=key, remedy=remedy)
+    return table_digest(factors[:, 0])
 
 
 def _check_values(schedule: Schedule, base: float, total_steps: int, is_momentum: bool) -> None:
@@ -276,7 +298,7 @@ def _with_schedules(parts: Parts, fit: Callable[..., tuple[Component, Schedule]]
         key = f"{what}_schedule"
         if not base.get(what):
             raise ConfigError(
-                f"needs an optimizer with {what} above 0",
+                f"needs an optimizer with one {what} above 0 in all its parameter groups",
                 key=f"optimizer.{key}",
                 got=component.name,
                 remedy=f"optimizer.{what}=…" if what in base else "optimizer=sgd",

@@ -13,8 +13,9 @@ from lrbench.config.compose import Composed, compose
 from lrbench.config.findings import Findings
 from lrbench.config.naming import Target
 from lrbench.config.overrides import Override, parse
-from lrbench.config.scheduling import fit_schedule, read_schedule, uses_epochs
-from lrbench.config.settings import read_settings
+from lrbench.config.scheduling import fit_schedule, read_other, read_schedule, uses_epochs
+from lrbench.config.settings import LONGEST_STEPS, read_settings
+from lrbench.errors import ConfigError
 from lrbench.schedules.base import Schedule
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import Component
@@ -86,13 +87,20 @@ def _label(arm: Sequence[Override], told: Sequence[int]) -> Callable[[str], str]
 def _planned(composed: Composed, label: Callable[[str], str]) -> PlannedSchedule:
     findings = Findings(composed.origins)
     settings = read_settings(composed, findings)
-    component = read_schedule(composed.values.get("schedule") or {}, findings)
+    chosen = composed.values.get("schedule") or {}
+    component = read_schedule(chosen, findings)
+    optimizer = composed.values.get("optimizer") or {}
+    for key in ("momentum_schedule", "weight_decay_schedule"):
+        read_other(optimizer.get(key), chosen, findings, f"optimizer.{key}")
     lr = _base_rate(composed, findings)
     findings.raise_if_any()
     assert settings is not None
     assert component is not None
     assert lr is not None
     total_steps = settings.train.steps
+    if total_steps is not None and total_steps > LONGEST_STEPS:
+        relation = f"must be at most {LONGEST_STEPS} updates"
+        raise ConfigError(relation, key="train.steps", got=total_steps)
     if total_steps is None or uses_epochs(component.params):
         component, total_steps = _with_data(composed)
         schedule = schedule_of(component, lr=lr, total_steps=total_steps)

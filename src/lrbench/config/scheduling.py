@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,9 +13,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from lrbench.adapters.build import schedule_of
 from lrbench.adapters.own import own_entry
-from lrbench.adapters.torch_scheduler import is_torch_scheduler
+from lrbench.adapters.torch_scheduler import is_torch_scheduler, torch_defaults
 from lrbench.config.findings import Findings
-from lrbench.config.home import ADAPTER, options
+from lrbench.config.home import ADAPTER, import_path, options
 from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
 from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule
@@ -57,9 +58,14 @@ def read_schedule(
     elif found is None:
         return None
     elif is_torch_scheduler(found):
-        return make_component(Component, group, findings, name, target, found, params=own)
+        # Those it has without being asked are settings too: torch may change them.
+        params = {**torch_defaults(found), **own}
+        return make_component(Component, group, findings, name, target, found, params=params)
     else:
-        entry = own_entry(name, found)
+        own_found = findings.attempt(group, own_entry, name, found)
+        if own_found is None:
+            return None
+        entry = own_found
     params = _checked(entry, own, findings, group)
     return make_component(Component, group, findings, name, target, found, params=params)
 
@@ -79,6 +85,8 @@ def read_other(
     if value is None:
         return None
     given = {"name": value} if isinstance(value, str) else value
+    if isinstance(value, str) and (path := import_path(value)):
+        given = {"_target_": path}
     if not isinstance(given, Mapping) or not ("name" in given or "_target_" in given):
         relation = "must be the name of a schedule, or a mapping such as {name: cosine, warmup: 10}"
         findings.add(relation, group, value)
@@ -107,9 +115,7 @@ def fit_schedule(
     entry = _entry(component)
     if entry is None:
         params = {
-            key: _steps_of(key, value, total_steps, steps_per_epoch)
-            if isinstance(value, str) and is_duration(value)
-            else value
+            key: _torch_value(key, value, total_steps, steps_per_epoch)
             for key, value in component.params.items()
         }
     else:
@@ -169,6 +175,24 @@ def uses_epochs(params: Any) -> bool:
     return isinstance(params, str) and params.endswith("ep") and is_duration(params)
 
 
+_TORCH_LENGTH = re.compile(
+    r"T_(0|max|i)|(.*_)?(steps?|iters|epochs|milestones)|step_size(_.*)?|period"
+)
+"""Settings of torch's schedulers that are numbers of steps, and what others call theirs."""
+
+
+def _torch_value(key: str, value: Any, total_steps: int, steps_per_epoch: int) -> Any:
+    """A torch scheduler's setting: a length in updates if it was written in epochs or parts."""
+    if isinstance(value, list):
+        return [_torch_value(key, item, total_steps, steps_per_epoch) for item in value]
+    if not (isinstance(value, str) and is_duration(value)):
+        return value
+    if not _TORCH_LENGTH.fullmatch(key):
+        relation = "is no number of steps, so it cannot be given in epochs or as a part of the run"
+        raise ConfigError(relation, key=key, got=value)
+    return _steps_of(key, value, total_steps, steps_per_epoch)
+
+
 def _entry(component: Component) -> ScheduleEntry | None:
     """The component's entry; None for a torch scheduler."""
     if component.target is None:
@@ -211,8 +235,12 @@ def _checked(
         for key, value in given.items()
     }
     # A file of the user's own may leave out what has a default.
-    defaults = {key: None if p.is_required else p.default for key, p in known.items()}
+    defaults = {key: None if p.is_required else _listed(p.default) for key, p in known.items()}
     return defaults | checked
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _read_file(entry: ScheduleEntry, path: Any) -> dict[str, Any]:
@@ -233,9 +261,14 @@ def _value(
     if parameter.is_duration:
         _check_lengths(parameter, value)
         return value
+    if parameter.annotation is Any and isinstance(value, str) and is_duration(value):
+        relation = "must be a number: a length needs the annotation lrbench.schedules.base.Steps"
+        raise ConfigError(relation, key=key, got=value)
     adapter: TypeAdapter[Any] = TypeAdapter(parameter.annotation, config={"allow_inf_nan": False})
+    if isinstance(value, list) and parameter.is_list:
+        value = tuple(value)
     try:
-        return adapter.validate_python(value, strict=True)
+        return _listed(adapter.validate_python(value, strict=True))
     except ValidationError as error:
         raise ConfigError(problems(error)[0].relation, key=key, got=value) from None
 

@@ -22,6 +22,9 @@ def _duration(value: Any) -> int | str:
     return value  # type: ignore[no-any-return]
 
 
+LONGEST_STEPS = 100_000_000
+"""Updates of the longest run: its table of rates must fit the memory."""
+
 Duration = Annotated[int | str, PlainValidator(_duration)]
 
 

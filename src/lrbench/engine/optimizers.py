@@ -142,20 +142,22 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
 def base_settings(spec: OptimizerSpec, target: Callable[..., Any] | None) -> dict[str, float]:
     """The momentum (or first beta) and the weight decay an optimizer has without a schedule.
 
-    Those it does not have are left out.
+    It is built on two small parameters, a matrix and a vector, and its parameter groups are read.
+    What a group lacks, or groups have different values of, is left out: one schedule cannot move
+    it.
     """
-    given = dict(spec.params)
-    if target is not None:
-        known = inspect.signature(target).parameters.values()
-        unset = inspect.Parameter.empty
-        given = {p.name: p.default for p in known if p.default is not unset} | given
-    betas = given.get("betas")
-    first_beta = betas[0] if isinstance(betas, list | tuple) and betas else None
+    builder = target or OPTIMIZERS[spec.name].builder
+    weights = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((2, 2), (2,))]
+    groups = builder(weights, lr=spec.lr, **spec.params).param_groups
     found = {
-        "momentum": given.get("momentum", given.get("beta1", first_beta)),
-        "weight_decay": given.get("weight_decay"),
+        "momentum": [group.get("momentum", group.get("betas", (None,))[0]) for group in groups],
+        "weight_decay": [group.get("weight_decay") for group in groups],
     }
-    return {name: float(value) for name, value in found.items() if isinstance(value, float | int)}
+    return {
+        name: float(values[0])
+        for name, values in found.items()
+        if isinstance(values[0], float | int) and all(value == values[0] for value in values)
+    }
 
 
 def check_own(target: Callable[..., Any], settings: Mapping[str, Any]) -> None:

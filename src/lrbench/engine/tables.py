@@ -40,7 +40,7 @@ def tabulate(
     if len(wrong):
         step, lane = (int(i) for i in wrong[0])
         relation = f"must be finite and not negative at every step; step {step} is not"
-        raise ScheduleError(relation, key="schedule", got=float(table[step, lane]))
+        raise ScheduleError(relation, got=float(table[step, lane]))
     return table
 
 

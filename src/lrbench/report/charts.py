@@ -216,7 +216,12 @@ def _encoding(series: Sequence[Series], kind: str, choices: Sequence[Any], repea
     chosen = [choices[index // repeat % len(choices)] for index in range(len(labels))]
     longest = max(map(len, labels)) * _LETTER + 60
     legend = alt.Legend(
-        title=None, orient="bottom", columns=max(1, WIDTH // longest), labelLimit=WIDTH, offset=16
+        symbolLimit=0,  # all of them, however many
+        title=None,
+        orient="bottom",
+        columns=max(1, WIDTH // longest),
+        labelLimit=WIDTH,
+        offset=16,
     )
     channel = alt.Color if kind == "colour" else alt.StrokeDash
     return (

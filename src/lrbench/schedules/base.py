@@ -38,10 +38,14 @@ class Cycles:
     are_restarts : bool
         Whether every start but the first is a warm restart. Triangular cycles begin where the one
         before ended, without a jump, and restart nothing.
+    end : callable, int -> int or None, optional
+        First step after cycle i, where that is not the start of the next: after the last of them
+        an end may be held. Default: cycles follow each other, and the last has no end.
     """
 
     start: Callable[[int], int | None]
     are_restarts: bool = True
+    end: Callable[[int], int | None] | None = None
 
     def starts(self) -> Iterator[int]:
         """The first steps of all cycles, in order; endless where the cycles are."""
@@ -50,6 +54,25 @@ class Cycles:
             if start is None:
                 return
             yield start
+
+    def length(self, index: int) -> int | None:
+        """Length of cycle ``index`` in updates; None if it has no end."""
+        start = self.start(index)
+        end = self.end(index) if self.end else self.start(index + 1)
+        return None if start is None or end is None else end - start
+
+    def moved(self, steps: int) -> Cycles:
+        """The same ones ``steps`` later; the first reaches back to step 0."""
+
+        def start(index: int) -> int | None:
+            begin = self.start(index)
+            return begin if begin is None or index == 0 else begin + steps
+
+        def end(index: int) -> int | None:
+            stop = self.end(index) if self.end else self.start(index + 1)
+            return None if stop is None else stop + steps
+
+        return Cycles(start, self.are_restarts, end)
 
     def before(self, total_steps: int) -> tuple[int, ...]:
         """First steps of the cycles that begin in a run of ``total_steps`` updates."""

@@ -259,7 +259,7 @@ def piece_lengths(
     """
     require(len(pieces) > 0, key, "must name at least one schedule", pieces)
     inner = list(boundaries or [])
-    number = f"must be {len(pieces) - 1} steps, one between every two of {len(pieces)} pieces"
+    number = f"must name a step between every two of {len(pieces)} pieces, {len(pieces) - 1} in all"
     require(len(inner) == len(pieces) - 1, "boundaries", number, inner)
     starts = [0, *inner, total_steps]
     relation = f"must increase strictly, from step 1 to before {total_steps}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from itertools import pairwise
 from typing import Literal
 
@@ -118,16 +118,12 @@ def warmup(
         value = after(step - warmup_steps)
         return value * height(step) if warmup_form == "exponential" else value
 
-    def start(index: int) -> int | None:
-        begin = after.cycles.start(index)
-        return begin if begin is None or index == 0 else begin + warmup_steps
-
     begins = f" from {warmup_start:g} of the peak" if warmup_start else ""
     words = f"warmup: {warmup_steps} steps{begins}, form {warmup_form}: {_RAMPS[warmup_form]}"
     return replace(
         after,
         factor=factor,
-        cycles=replace(after.cycles, start=start),
+        cycles=after.cycles.moved(warmup_steps),
         conventions=(words, *after.conventions),
     )
 
@@ -146,9 +142,9 @@ def sequence(
     Parameters
     ----------
     pieces : sequence of Schedule, at least one
-        In a configuration a list such as ``[{name: linear, final_factor: 0.5}, cosine]``, with
-        lengths that count within the piece: ``20%`` is of the piece, and a piece's null ``decay``
-        is the whole piece.
+        In a configuration a list such as ``[{name: linear, final_factor: 0.5}, cosine]``: names of
+        lrbench's own, with what differs from their defaults. Lengths count within the piece:
+        ``20%`` is of the piece, and a piece's null ``decay`` is the whole piece.
     boundaries : sequence of int in [1, inf), in updates, strictly increasing
         First steps of all pieces but the first.
     restart : bool, default False
@@ -179,7 +175,7 @@ def sequence(
     require(len(pieces) > 0, "pieces", "must name at least one schedule", list(pieces))
     starts = (0, *boundaries)
     given = list(boundaries)
-    number = f"must be {len(pieces) - 1} steps, one between every two of {len(pieces)} pieces"
+    number = f"must name a step between every two of {len(pieces)} pieces, {len(pieces) - 1} in all"
     require(len(starts) == len(pieces), "boundaries", number, given)
     increasing = all(a < b for a, b in pairwise(starts))
     require(increasing, "boundaries", "must increase strictly, from step 1 or later", given)
@@ -188,24 +184,23 @@ def sequence(
         index = piecewise(starts, step) - 1
         return pieces[index](step - starts[index])
 
-    def events(total_steps: int) -> list[int]:
+    @cache
+    def begun() -> list[int]:
+        """Starts of the cycles up to the last piece's first; that piece may have no end of them."""
         found = [0]
-        for piece, (begin, end) in zip(pieces, pairwise((*starts, total_steps)), strict=True):
-            if begin >= total_steps:
-                break
-            if restart and begin > 0:
-                found.append(begin)
-            found += [begin + step for step in piece.restarts(min(end, total_steps) - begin)]
+        for index, (begin, end) in enumerate(pairwise(starts)):
+            found += [begin + step for step in pieces[index].restarts(end - begin)]
+            if restart:
+                found.append(end)
         return found
 
     def start(index: int) -> int | None:
-        # The restarts of all pieces but the last are known; the last may have no end of them.
-        begun = events(starts[-1] + 1)
-        if index < len(begun):
-            return begun[index]
+        known = begun()
+        if index < len(known):
+            return known[index]
         if not pieces[-1].cycles.are_restarts:
             return None
-        local = pieces[-1].cycles.start(index - len(begun) + 1)
+        local = pieces[-1].cycles.start(index - len(known) + 1)
         return None if local is None else starts[-1] + local
 
     parts = tuple(
@@ -225,7 +220,8 @@ def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
     Parameters
     ----------
     of : Schedule
-        In a configuration the name of one, or a mapping such as ``{name: step, gamma: 0.5}``.
+        In a configuration the name of one of lrbench's, or a mapping such as
+        ``{name: step, gamma: 0.5}``.
     scale_factor : float in (0, inf)
         What every factor is multiplied by.
 
@@ -251,19 +247,4 @@ def scaled(*, of: Schedule, scale_factor: float) -> Schedule:
         of,
         factor=lambda step: scale_factor * of(step),
         conventions=(*of.conventions, words),
-    )
-
-
-def of_values(values: Sequence[float], cycle_starts: Sequence[int] = (0,)) -> Schedule:
-    """The schedule that has ``values`` at its first steps and holds the last one.
-
-    Parameters
-    ----------
-    values : sequence of float in [0, inf), of length 1 or more
-    cycle_starts : sequence of int, increasing from 0
-    """
-    factors, starts = tuple(values), tuple(cycle_starts)
-    return Schedule(
-        lambda step: factors[min(step, len(factors) - 1)],
-        Cycles(lambda index: starts[index] if index < len(starts) else None),
     )

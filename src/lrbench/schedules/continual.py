@@ -97,14 +97,15 @@ def rewarm(
         return Schedule(factor)
 
     joined = sequence(pieces=tuple(map(phase, lengths)), boundaries=tuple(starts), restart=True)
+    end = fall(1.0, final_factor, 1.0)
     ends = "would be the next phase's first step" if endpoint == "exclusive" else "is its last step"
     return Schedule(
         joined.factor,
         joined.cycles,
         conventions=(
             f"phases: each begins with {rewarm_steps} steps of warmup from 0, form {rewarm_form}",
-            f"end: a phase's end {final_factor:g} {ends} (endpoint {endpoint})",
-            f"past the end: {final_factor:g} is held",
+            f"end: a phase's end {end:g} {ends} (endpoint {endpoint})",
+            f"past the end: {end:g} is held",
         ),
     )
 

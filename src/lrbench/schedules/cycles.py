@@ -59,7 +59,10 @@ class CyclePlan:
     def cycles(self) -> Cycles:
         """Their first steps; a boundary that is only the end of the last cycle begins none."""
         start = self.start
-        return Cycles(lambda index: start(index) if start(index + 1) is not None else None)
+        return Cycles(
+            lambda index: start(index) if start(index + 1) is not None else None,
+            end=lambda index: start(index + 1),
+        )
 
     def shortest(self, total_steps: int | None) -> int:
         """Length of the shortest cycle that begins in the run; of an endless one the first."""

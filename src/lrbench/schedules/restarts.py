@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Literal
 
 from lrbench.schedules.base import (
@@ -130,9 +131,10 @@ def sgdr(
     require_decay("peak_decay", peak_decay)
     require_fraction("final_factor", final_factor)
     require(cycle_warmup_steps >= 0, "cycle_warmup", "must not be negative", cycle_warmup_steps)
-    shortest = min(cycle_lengths) if cycle_lengths else plan.shortest(total_steps)
-    relation = f"must be shorter than the shortest cycle ({shortest} steps)"
-    require(cycle_warmup_steps < shortest, "cycle_warmup", relation, cycle_warmup_steps)
+    if cycle_warmup_steps > 0:
+        shortest = min(cycle_lengths) if cycle_lengths else plan.shortest(total_steps)
+        relation = f"must be shorter than the shortest cycle ({shortest} steps)"
+        require(cycle_warmup_steps < shortest, "cycle_warmup", relation, cycle_warmup_steps)
     fall = curve(shape, power=power, final_factor=final_factor)
 
     def peak(cycle: int) -> float:
@@ -300,8 +302,12 @@ def trapezoidal_restarts(
     require_fraction("final_factor", final_factor)
     fall = curve(shape, power=power, final_factor=final_factor)
 
+    @lru_cache(maxsize=1)  # asked for at every step of a cycle
+    def spans(length: int) -> tuple[int, int]:
+        return int(up * length), int(down * length)
+
     def within(place: Place) -> float:
-        rise, decay = int(up * place.length), int(down * place.length)
+        rise, decay = spans(place.length)
         top = 1.0
         if peak_decay < 1.0:
             top = final_factor + (1.0 - final_factor) * peak_decay**place.cycle
@@ -396,11 +402,15 @@ def wsd_s(
     part = Fraction(str(decay_fraction))
     fall = curve(shape, power=power, final_factor=final_factor)
 
-    def within(place: Place) -> float:
-        whole = place.length
+    @lru_cache(maxsize=1)  # asked for at every step of a cycle
+    def span(cycle: int, length: int) -> int:
+        whole = length
         if decay_of == "so_far":
-            whole = plan.start(place.cycle + 1) or place.length
-        decay = min(place.length, int(part * whole))
+            whole = plan.start(cycle + 1) or length
+        return min(length, int(part * whole))
+
+    def within(place: Place) -> float:
+        decay = span(place.cycle, place.length)
         return _level_then(fall, place, 1.0, final_factor, decay, endpoint)
 
     return _cyclic(plan, within, final_factor, endpoint, tail, total_steps)
@@ -438,9 +448,9 @@ def _cyclic(
         "inclusive": f"every cycle's last update has {final_factor:g}",
     }[endpoint]
     tails = {
-        "truncate": "a cycle that does not fit the run is cut short",
+        "truncate": f"a cycle too long is cut short; after the last one {final_factor:g} is held",
         "stretch": "the last full cycle is stretched to the end of the run",
-        "hold": f"steps after the last full cycle hold {final_factor:g}",
+        "hold": f"after the last full cycle {final_factor:g} is held",
     }[tail]
     return Schedule(
         factor,

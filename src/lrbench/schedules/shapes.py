@@ -46,7 +46,10 @@ def half_cosine(done: float) -> float:
 
 def falling_tanh(done: float, lower: float = TANH_LOWER, upper: float = TANH_UPPER) -> float:
     """``(1 - tanh(lower * (1 - done) + upper * done)) / 2``: near 1 at 0 and near 0 at 1."""
-    return 0.5 * (1.0 - math.tanh(lower * (1.0 - done) + upper * done))
+    place = lower * (1.0 - done) + upper * done
+    # 1 - tanh would lose its digits where the tangent is near 1.
+    small = math.exp(-2.0 * abs(place))
+    return small / (1.0 + small) if place > 0 else 1.0 / (1.0 + small)
 
 
 def reflected(done: float, bend: float = 0.5) -> float:

@@ -32,7 +32,8 @@ def table(
     file : path
         A CSV file with a header, from which a configuration has all but ``between``. Its columns
         ``step`` and ``factor`` are read, and ``cycle`` where there is one, as ``lrbench preview
-        --format csv`` writes them. The values become part of the run's specification.
+        --format csv`` writes them: a new cycle is a warm restart where the factor rises. The values
+        become part of the run's specification.
     steps : sequence of int, strictly increasing from 0
     factors : sequence of float in [0, inf), as many
     cycle_starts : sequence of int, increasing from 0
@@ -89,15 +90,20 @@ def read_table(path: Path) -> dict[str, Any]:
         The file cannot be read, lacks a column, or has a row that is no number; with its line.
     """
     try:
-        with path.open(newline="", encoding="utf-8") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
             columns = reader.fieldnames or []
             missing = [name for name in ("step", "factor") if name not in columns]
-            relation = "must have the columns step and factor"
+            relation = "must have the columns step and factor, divided by commas"
+            if "lr" in columns:
+                relation += "; a factor is a rate divided by optimizer.lr"
             require(not missing, "file", f"{relation} (it has: {', '.join(columns)})", str(path))
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ScheduleError(f"must be a CSV file ({error})", key="file", got=str(path)) from None
+    if len({row.get("schedule") for _, row in rows}) > 1:
+        relation = "must hold one schedule; this one has a column schedule with several"
+        raise ScheduleError(relation, key="file", got=str(path))
     steps, factors, cycles = [], [], []
     for line, row in rows:
         try:
@@ -107,7 +113,8 @@ def read_table(path: Path) -> dict[str, Any]:
         except (TypeError, ValueError) as error:
             relation = f"must hold numbers (line {line}: {error})"
             raise ScheduleError(relation, key="file", got=str(path)) from None
-    starts = [0] + [step for step, (a, b) in zip(steps[1:], pairwise(cycles), strict=True) if b > a]
+    rows_before = zip(pairwise(cycles), pairwise(factors), steps[1:], strict=True)
+    starts = [0] + [step for (a, b), (low, high), step in rows_before if b > a and high > low]
     try:
         _check(tuple(steps), tuple(factors), tuple(starts))
     except ScheduleError as error:

@@ -86,7 +86,8 @@ def wsd(
 
     if cooldown_steps == 0:
         return Schedule(factor, conventions=("no end: there is no cooldown",))
-    return Schedule(factor, conventions=end_in_words(final_factor, endpoint))
+    end = fall(1.0, final_factor, 1.0)
+    return Schedule(factor, conventions=end_in_words(end, endpoint))
 
 
 def knee(

@@ -51,7 +51,9 @@ def to_steps(value: Any, *, steps_per_epoch: int, total_steps: int | None, key: 
         raise ConfigError(FORMS, key=key, got=value)
     steps = int(exact.to_integral_value(rounding="ROUND_HALF_UP"))
     if steps == 0 and exact > 0:
-        raise ConfigError("must come to at least one update", key=key, got=value)
+        share = f"of {total_steps}" if text.endswith("%") else f"at {steps_per_epoch} an epoch"
+        relation = f"must come to at least one update (it is {exact.normalize():f} {share})"
+        raise ConfigError(relation, key=key, got=value, remedy=f".{key}=1")
     return steps
 
 

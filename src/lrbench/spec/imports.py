@@ -7,6 +7,7 @@ import inspect
 import pkgutil
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,16 @@ def resolve_import(target: str, key: str) -> Callable[..., Any]:
 
 
 def code_digest(found: Callable[..., Any]) -> str | None:
-    """sha256 of the file ``found`` is defined in; None where there is no such file."""
+    """sha256 of the file ``found`` is defined in; None where there is no such file.
+
+    Of a partial it is the file of the function inside, of an object that of its class.
+    """
+    while isinstance(found, partial):
+        found = found.func
+    found = inspect.unwrap(found)
+    is_defined = inspect.isclass(found) or inspect.isroutine(found)
     try:
-        path = inspect.getsourcefile(inspect.unwrap(found))
+        path = inspect.getsourcefile(found if is_defined else type(found))
     except TypeError:
         return None
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None

@@ -45,7 +45,8 @@ class Component(Frozen):
     target : str, optional
         The import path where it is the user's own.
     code : str, optional
-        sha256 of the file an import path leads to: other code is another run.
+        sha256 of the file an import path leads to: other code is another run. Of a schedule, of
+        the factors it gives in the run, little-endian float64.
     """
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=40)]

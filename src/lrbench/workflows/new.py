@@ -123,4 +123,4 @@ def _commands(name: str, folder: Path) -> Iterator[str]:
         yield f"cd {where}"
     yield f"lrbench preview --config-dir . schedule={name} train.steps=100"
     yield f"lrbench check-schedule --config-dir . schedule={name}"
-    yield f"pytest test_{name}.py"
+    yield f"python -m pytest test_{name}.py"

@@ -10,8 +10,9 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
 from lrbench.engine.base import Lane, Plan, Train
 from lrbench.engine.optimizers import base_settings
-from lrbench.engine.tables import restarts_of, tabulate
+from lrbench.engine.tables import restarts_of, table_digest, tabulate
 from lrbench.errors import RecordError
+from lrbench.schedules.base import Schedule
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import Component, RunSpec
 from lrbench.streams import Streams
@@ -25,7 +26,7 @@ ENGINES: dict[str, Train] = {"loop": loop.train}
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
     """What the engine needs to train ``spec``."""
     lr, steps = spec.optimizer.lr, spec.train.steps
-    schedule = schedule_of(spec.schedule, lr=lr, total_steps=steps)
+    schedule = _as_specified(spec.schedule, lr, steps)
     target = None
     if spec.model.target is not None:
         target = resolve_import(spec.model.target, key="model._target_")
@@ -60,8 +61,25 @@ def _scheduled(spec: RunSpec, name: str, component: Component | None) -> NDArray
     if spec.optimizer.target is not None:
         target = resolve_import(spec.optimizer.target, key="optimizer._target_")
     base = base_settings(spec.optimizer, target)[name]
-    schedule = schedule_of(component, lr=spec.optimizer.lr, total_steps=spec.train.steps)
+    schedule = _as_specified(component, spec.optimizer.lr, spec.train.steps)
     return tabulate([schedule], [base], spec.train.steps)
+
+
+def _as_specified(component: Component, lr: float, total_steps: int) -> Schedule:
+    """The schedule of a specification.
+
+    Raises
+    ------
+    RecordError
+        A user's own no longer gives the factors the run was specified with.
+    """
+    schedule = schedule_of(component, lr=lr, total_steps=total_steps)
+    if component.target is not None:
+        digest = table_digest(tabulate([schedule], [1.0], total_steps)[:, 0])
+        if digest != component.code:
+            relation = "must give the factors the run was specified with"
+            raise RecordError(relation, key=f"schedule {component.target}")
+    return schedule
 
 
 def load_data(run: Resolved) -> Prepared:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, repeat
 from math import fsum, inf
 from pathlib import Path
 from typing import Any
 
+from lrbench.adapters.torch_scheduler import is_torch_scheduler
+from lrbench.config.findings import raised
 from lrbench.config.schedules import PlannedSchedule, plan_schedules
 from lrbench.errors import ScheduleError
 
@@ -61,6 +63,8 @@ class Preview:
         Mean factor.
     conventions, notes : tuple of str
         How the schedule begins and ends, in words; what became of the settings in this run.
+    knows_restarts : bool
+        Whether it is known where it restarts: of a user's function it is not.
     """
 
     label: str
@@ -73,6 +77,7 @@ class Preview:
     area: float
     conventions: tuple[str, ...]
     notes: tuple[str, ...]
+    knows_restarts: bool = True
 
     @property
     def total_steps(self) -> int:
@@ -90,10 +95,10 @@ class Preview:
         return tuple(cycle for cycle in self.cycles if cycle.is_restart)
 
     def cycle_of_each_step(self) -> Iterator[int]:
-        """Numbers of the cycles the steps belong to."""
-        for cycle in self.cycles:
-            for _ in range(cycle.length):
-                yield cycle.index
+        """Numbers of the cycles the steps belong to; steps after the last cycle have its number."""
+        ends = (*(cycle.step for cycle in self.cycles[1:]), self.total_steps)
+        for cycle, end in zip(self.cycles, ends, strict=True):
+            yield from repeat(cycle.index, end - cycle.step)
 
 
 def preview(overrides: Sequence[str], *, config_dir: Path | None = None) -> list[Preview]:
@@ -118,11 +123,19 @@ def preview(overrides: Sequence[str], *, config_dir: Path | None = None) -> list
 
 def describe(planned: PlannedSchedule) -> Preview:
     """The facts of a schedule in the run it is planned for."""
-    factor = array("d", map(planned.schedule, range(planned.total_steps)))
-    for step, value in enumerate(factor):
+    factor = array("d")
+    for step in range(planned.total_steps):
+        try:
+            value = planned.schedule(step)
+        except Exception as error:
+            if planned.found is None:
+                raise
+            relation = f"must give a factor at every step (step {step} {raised(error)})"
+            raise ScheduleError(relation, key="schedule", got=planned.label) from error
         if not 0.0 <= value < inf:
             relation = f"must be finite and not negative at every step; step {step} is not"
             raise ScheduleError(relation, key="schedule", got=value)
+        factor.append(value)
     return Preview(
         label=planned.label,
         name=planned.name,
@@ -134,6 +147,9 @@ def describe(planned: PlannedSchedule) -> Preview:
         area=fsum(factor) / planned.total_steps,
         conventions=planned.schedule.conventions,
         notes=planned.schedule.notes,
+        knows_restarts=planned.found is None
+        or is_torch_scheduler(planned.found)
+        or planned.schedule.cycles.start(1) is not None,
     )
 
 
@@ -142,12 +158,12 @@ def _cycles(planned: PlannedSchedule, factor: Sequence[float]) -> Iterator[Cycle
     restarts = set(planned.schedule.restarts(planned.total_steps))
     starts = (*cycles.before(planned.total_steps), planned.total_steps)
     for index, (start, end) in enumerate(pairwise(starts)):
-        following = cycles.start(index + 1)
+        full_length = cycles.length(index)
         yield Cycle(
             index=index,
             step=start,
-            length=end - start,
-            full_length=None if following is None else following - start,
+            length=min(end - start, full_length or end),
+            full_length=full_length,
             before=factor[start - 1] if index else None,
             after=factor[start],
             is_restart=start in restarts,

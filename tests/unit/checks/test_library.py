@@ -230,8 +230,10 @@ def test_a_good_function_has_nothing_wrong_and_no_formula() -> None:
     found = users(line, 20)
     assert wrong(found) == {}
     assert remarks(found) == {
+        "course": "from 1 at step 0 to 0.05 at step 19, highest 1 at step 0, lowest 0.05 at step "
+        "19",
         "formula": "the rates are compared with no formula: lrbench has none of a function of your "
-        "own"
+        "own",
     }
 
 

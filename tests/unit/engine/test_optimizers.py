@@ -14,6 +14,29 @@ RATES = [0.5, 0.4, 0.25, 0.0, 0.5]
 START = 3.0
 
 
+class Sorted(torch.optim.AdamW):
+    """Vectors are not decayed."""
+
+    def __init__(self, weights, lr):
+        weights = list(weights)
+        groups = [
+            {"params": [w for w in weights if w.ndim > 1], "weight_decay": 0.1},
+            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+        ]
+        super().__init__(groups, lr=lr)
+
+
+class Aside(torch.optim.Optimizer):
+    """Its weight decay is its own affair."""
+
+    def __init__(self, weights, lr, weight_decay=0.5):
+        super().__init__(weights, {"lr": lr, "momentum": 0.8})
+        self.weight_decay = weight_decay
+
+    def step(self):
+        pass
+
+
 def bound(name, lr=0.5, **settings):
     model = nn.Linear(1, 1, bias=False).to(torch.float64)
     with torch.no_grad():
@@ -114,6 +137,8 @@ def test_the_decay_of_an_independent_group_stands_after_the_step():
         ),
         ("adam", {"beta1": 0.7, "weight_decay": 0.0}, None, {"momentum": 0.7, "weight_decay": 0.0}),
         ("own", {"betas": [0.5, 0.9]}, torch.optim.AdamW, {"momentum": 0.5, "weight_decay": 0.01}),
+        ("own", {}, Sorted, {"momentum": 0.9}),  # groups of two decays have no one decay
+        ("own", {}, Aside, {"momentum": 0.8}),  # a decay beside the groups cannot be scheduled
         ("own", {}, torch.optim.SGD, {"momentum": 0.0, "weight_decay": 0.0}),
         ("own", {}, torch.optim.Adagrad, {"weight_decay": 0.0}),
     ],

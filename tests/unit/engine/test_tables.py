@@ -29,7 +29,7 @@ def test_a_factor_that_is_no_rate_is_refused_with_its_step(bad, at):
     ]
     with pytest.raises(ScheduleError, match=rf"step {at} is not") as caught:
         tabulate(schedules, [1.0, 1.0], 7)
-    assert caught.value.problems[0].key == "schedule"
+    assert repr(caught.value.problems[0].got) == repr(bad)
 
 
 def test_a_product_that_overflows_is_refused_and_zero_is_not():

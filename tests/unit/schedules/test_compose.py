@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lrbench.errors import ScheduleError
 from lrbench.schedules.annealing import cosine
-from lrbench.schedules.compose import WarmupForm, of_values, ramp, scaled, sequence, warmup
+from lrbench.schedules.compose import WarmupForm, ramp, scaled, sequence, warmup
 from lrbench.schedules.cyclic import triangular, triangular2
 from lrbench.schedules.decay import constant, linear
 from lrbench.schedules.restarts import sgdr
@@ -252,7 +252,9 @@ def test_a_scaled_schedule_says_so_last() -> None:
     assert scaled(of=of, scale_factor=0.5).conventions == (*of.conventions, words)
 
 
-def test_values_are_given_out_one_by_one_and_the_last_is_held() -> None:
-    factor = of_values([1.0, 0.5, 0.25, 0.75], [0, 3])
-    assert [factor(step) for step in range(6)] == [1.0, 0.5, 0.25, 0.75, 0.75, 0.75]
-    assert factor.restarts(10) == (3,)
+def test_cycles_of_sequences_of_sequences_are_looked_up_once() -> None:
+    """Thousands of restarts, three deep: quadratic work would take minutes."""
+    cycles = sgdr(first_cycle_steps=2, cycle_mult=1)
+    inner = sequence(pieces=(cycles, cycles), boundaries=(4000,))
+    outer = sequence(pieces=(inner, inner), boundaries=(8000,), restart=True)
+    assert outer.restarts(16_000) == tuple(range(2, 16_000, 2))

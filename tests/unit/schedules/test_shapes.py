@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
+import mpmath
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,3 +137,10 @@ def test_a_mean_with_a_tiny_end_is_a_number_still(shape: Shape) -> None:
     factor = curve(shape, final_factor=1e-200)
     values = [factor(1.0, 1e-200, done / 4) for done in range(5)]
     assert all(a > b > 0.0 for a, b in pairwise(values))
+
+
+@pytest.mark.parametrize("place", [-400.0, -30.0, -6.0, -1e-9, 0.0, 0.5, 3.0, 20.0, 300.0])
+def test_the_falling_tangent_keeps_its_digits_where_the_tangent_is_near_one(place: float) -> None:
+    with mpmath.workdps(50):
+        due = float((1 - mpmath.tanh(mpmath.mpf(place))) / 2)
+    assert falling_tanh(0.0, place, 500.0) == pytest.approx(due, rel=1e-14, abs=0)

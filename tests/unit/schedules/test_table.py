@@ -74,12 +74,17 @@ def test_a_file_of_every_step_gives_back_the_same_bits(
 
 
 def test_columns_may_stand_in_any_order_and_beside_others(tmp_path: Path) -> None:
-    path = written(tmp_path, "lr,cycle,factor,step\n.1,0,1.0,0\n.2,1,0.5,3\n.3,1,1e-1,4\n")
+    path = written(tmp_path, "lr,cycle,factor,step\n.1,0,0.25,0\n.2,1,0.5,3\n.3,1,1e-1,4\n")
     assert read_table(path) == {
         "steps": [0, 3, 4],
-        "factors": [1.0, 0.5, 0.1],
+        "factors": [0.25, 0.5, 0.1],
         "cycle_starts": [0, 3],
     }
+
+
+def test_a_cycle_is_a_restart_where_the_factor_rises(tmp_path: Path) -> None:
+    path = written(tmp_path, "step,factor,cycle\n0,0.5,0\n1,1.0,0\n2,0.75,0\n3,0.5,1\n4,0.6,2\n")
+    assert read_table(path)["cycle_starts"] == [0, 4]
 
 
 def test_a_schedule_written_out_with_its_cycles_comes_back_with_its_restarts(
@@ -115,7 +120,7 @@ def test_a_file_that_is_not_there_or_no_text_is_refused(tmp_path: Path) -> None:
 def test_a_file_without_the_columns_is_refused_with_those_it_has(
     tmp_path: Path, text: str, columns: str
 ) -> None:
-    expected = f"must have the columns step and factor (it has: {columns})"
+    expected = f"must have the columns step and factor, divided by commas (it has: {columns})"
     assert problem(written(tmp_path, text)) == ("file", expected)
 
 
