@@ -257,4 +257,5 @@ def test_cycles_of_sequences_of_sequences_are_looked_up_once() -> None:
     cycles = sgdr(first_cycle_steps=2, cycle_mult=1)
     inner = sequence(pieces=(cycles, cycles), boundaries=(4000,))
     outer = sequence(pieces=(inner, inner), boundaries=(8000,), restart=True)
-    assert outer.restarts(16_000) == tuple(range(2, 16_000, 2))
+    within = (step for step in range(2, 16_000, 2) if step not in (4000, 12_000))
+    assert outer.restarts(16_000) == tuple(within)

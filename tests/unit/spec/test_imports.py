@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,18 @@ def test_the_digest_follows_the_code(module: Path) -> None:
 
 def test_what_has_no_file_has_no_digest() -> None:
     assert code_digest(len) is None
+
+
+def test_partials_and_objects_have_the_digest_of_what_they_are_made_of() -> None:
+    class Callable:
+        def __call__(self) -> None:
+            pass
+
+    here = code_digest(test_partials_and_objects_have_the_digest_of_what_they_are_made_of)
+    assert here is not None
+    assert code_digest(partial(partial(code_of_this_file, 1), 2)) == here
+    assert code_digest(Callable()) == code_digest(Callable) == here
+
+
+def code_of_this_file() -> None:
+    pass
