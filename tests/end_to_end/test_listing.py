@@ -72,7 +72,7 @@ def test_a_name_shows_that_schedule_in_full(lrbench: Command) -> None:
         "T_i = round(first_cycle * cycle_mult**i)",
         "schedule.cycle_mult=2.0 (float: [1, inf), T_mult in the paper)",
         "schedule.warmup=0 (length: [0, inf)) length of the ramp before it",
-        "- tail: a cycle that does not fit the run is cut short (tail truncate)",
+        "- tail: a cycle too long is cut short; after the last one 0 is held (tail truncate)",
         "other libraries torch's CosineAnnealingWarmRestarts",
         "source Loshchilov & Hutter 2017, SGDR (arXiv:1608.03983), eq. 5 and §3.",
         "lrbench preview schedule=sgdr",
