@@ -6,7 +6,7 @@ import logging
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from lrbench.config.composed import Composed, settle_length
 from lrbench.config.home import (
     ADAPTER,
     CUSTOM,
@@ -105,32 +106,6 @@ OTHER_SCHEDULES = {
 """Names schedules have elsewhere, in small letters."""
 
 
-@dataclass(frozen=True)
-class Composed:
-    """A configuration before it is checked.
-
-    Parameters
-    ----------
-    values : dict
-        Plain, nested.
-    origins : dict
-        Where a dotted key, or everything below it, comes from.
-    typed : frozenset of str
-        Keys given as overrides.
-    is_own : bool
-        Whether ``config.yaml`` is the user's own.
-    """
-
-    values: dict[str, Any]
-    origins: dict[str, str]
-    typed: frozenset[str] = field(default=frozenset())
-    is_own: bool = False
-
-    def rank(self, key: str) -> int:
-        """How much a value weighs: 2 if it was typed, 1 from a user's file, 0 by default."""
-        return 2 if key in self.typed else int(self.is_own)
-
-
 class _UserFolder(SearchPathPlugin):
     """Puts the user's configuration folder before the packaged one.
 
@@ -191,7 +166,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
         typed=frozenset(o.key for o in settings),
         is_own=primary_file(user_folder).parent != packaged_folder(),
     )
-    _settle_length(composed)
+    settle_length(composed)
     return composed
 
 
@@ -201,16 +176,6 @@ def _spelled_out(override: Override) -> Override:
     if path is None or (override.key != "schedule" and str(override.value).startswith("torch:")):
         return override
     return replace(override, key=f"{override.key}._target_", value=path)
-
-
-def _settle_length(composed: Composed) -> None:
-    """Of steps and epochs, what was typed beats a user's file, and that beats the default."""
-    train = composed.values.get("train")
-    if not isinstance(train, dict) or None in (train.get("steps"), train.get("epochs")):
-        return
-    steps, epochs = composed.rank("train.steps"), composed.rank("train.epochs")
-    if steps != epochs:
-        train["epochs" if steps > epochs else "steps"] = None
 
 
 def to_yaml(values: Mapping[str, Any]) -> str:

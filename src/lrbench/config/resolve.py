@@ -12,7 +12,8 @@ import numpy as np
 
 from lrbench.adapters.build import schedule_of
 from lrbench.config.components import Parts, read_parts
-from lrbench.config.compose import Composed, to_yaml
+from lrbench.config.compose import to_yaml
+from lrbench.config.composed import Composed
 from lrbench.config.findings import Findings
 from lrbench.config.scheduling import fit_schedule
 from lrbench.config.settings import LONGEST_STEPS, Duration, Settings, read_settings

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.adapters.build import schedule_of
-from lrbench.config.compose import Composed, compose
+from lrbench.config.composed import Composed
 from lrbench.config.findings import Findings
 from lrbench.config.naming import Target
-from lrbench.config.overrides import Override, parse
+from lrbench.config.plain import compose_plain, plain_arms
 from lrbench.config.scheduling import fit_schedule, read_other, read_schedule, uses_epochs
 from lrbench.config.settings import LONGEST_STEPS, read_settings
 from lrbench.errors import ConfigError
@@ -64,19 +64,40 @@ def plan_schedules(
     ConfigError
         Anything is wrong with the schedule, the base learning rate or the length of the run.
     """
-    arms = parse(overrides, sweep=True, user_folder=config_dir)
+    composed = _composed(overrides, config_dir)
     told = [
         position
-        for position in range(len(arms[0]))
-        if arms[0][position].key != "schedule" and len({arm[position].text for arm in arms}) > 1
+        for position in range(len(overrides))
+        if len({texts[position] for _, texts in composed}) > 1
     ]
-    return [_planned(compose(arm, config_dir), _label(arm, told)) for arm in arms]
+    return [_planned(one, _label(texts, told)) for one, texts in composed]
 
 
-def _label(arm: Sequence[Override], told: Sequence[int]) -> Callable[[str], str]:
+def _composed(
+    overrides: Sequence[str], config_dir: Path | None
+) -> list[tuple[Composed, Sequence[str]]]:
+    """The configuration of each arm, and its overrides as texts."""
+    arms = plain_arms(overrides) if config_dir is None else None
+    plain = [(compose_plain(arm), [text for _, _, text in arm]) for arm in arms or []]
+    done: list[tuple[Composed, Sequence[str]]] = [
+        (one, texts) for one, texts in plain if one is not None
+    ]
+    if arms is not None and len(done) == len(arms):
+        return done
+    from lrbench.config.compose import compose
+    from lrbench.config.overrides import parse
+
+    return [
+        (compose(arm, config_dir), [override.text for override in arm])
+        for arm in parse(overrides, sweep=True, user_folder=config_dir)
+    ]
+
+
+def _label(texts: Sequence[str], told: Sequence[int]) -> Callable[[str], str]:
     """From a schedule's name to its label: the option as typed, and the settings that vary."""
-    chosen = [str(override.value) for override in arm if override.key == "schedule"]
-    settings = [arm[position].text.removeprefix("schedule.") for position in told]
+    chosen = [text.partition("=")[2] for text in texts if text.startswith("schedule=")]
+    varying = [texts[position] for position in told if not texts[position].startswith("schedule=")]
+    settings = [text.removeprefix("schedule.") for text in varying]
 
     def label(name: str) -> str:
         return " ".join([*(chosen or [name]), *settings])

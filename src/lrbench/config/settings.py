@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
 
-from lrbench.config.compose import Composed
+from lrbench.config.composed import Composed
 from lrbench.config.findings import Findings
 from lrbench.errors import Problem, nearest
 from lrbench.spec.durations import FORMS, is_duration
