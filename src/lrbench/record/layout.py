@@ -52,3 +52,8 @@ LOGS: Final = {
     "restarts.csv": RESTART_COLUMNS,
 }
 """The logs inside the bit-for-bit promise; ``timing.csv`` is outside."""
+
+EARLIER: Final = {
+    "steps.csv": (tuple(name for name in STEP_COLUMNS if name != "weight_decay"),),
+}
+"""Columns that logs had before; records with them stay readable."""

@@ -63,6 +63,8 @@ class Record:
     def log(self, name: str) -> Log:
         """One of ``layout.LOGS``, checked against the closing file where there is one.
 
+        A record of an earlier lrbench has the columns it had then.
+
         Raises
         ------
         RecordError
@@ -81,7 +83,10 @@ class Record:
         if not stated:
             # Still being written, or cut off by a kill: the last line may be half a line.
             data = data[: data.rfind(b"\n") + 1]
-        return parse_log(data, layout.LOGS[name], path)
+        header = data.partition(b"\n")[0].decode(errors="replace")
+        known = layout.LOGS[name], *layout.EARLIER.get(name, ())
+        columns = next((c for c in known if header == ",".join(c)), layout.LOGS[name])
+        return parse_log(data, columns, path)
 
     def attempts(self) -> list[dict[str, Any]]:
         """What is known of each attempt at the run, oldest first."""

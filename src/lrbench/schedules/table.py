@@ -21,6 +21,7 @@ def table(
     factors: tuple[float, ...],
     cycle_starts: tuple[int, ...] = (0,),
     between: Between = "hold",
+    total_steps: int | None = None,
 ) -> Schedule:
     """The factors of a CSV file with the columns ``step`` and ``factor``.
 
@@ -40,6 +41,8 @@ def table(
         First steps of the cycles; all but the first are warm restarts.
     between : {"hold", "linear"}
         What a step without a row gets: the row before, or a point on the line to the next.
+    total_steps : int in [1, inf), optional
+        Length of the run, without the warmup.
 
     Returns
     -------
@@ -73,7 +76,15 @@ def table(
             f"rows: {len(steps)}; a step without one has the value of {words}",
             f"past the end: {factors[-1]:g} is held",
         ),
+        notes=_beyond_the_rows(steps[-1], factors[-1], total_steps),
     )
+
+
+def _beyond_the_rows(last: int, value: float, total_steps: int | None) -> tuple[str, ...]:
+    """A remark where the run is longer than the table."""
+    if total_steps is None or last >= total_steps - 1:
+        return ()
+    return (f"the rows end at step {last}: {value:g} is held for {total_steps - 1 - last} steps",)
 
 
 def read_table(path: Path) -> dict[str, Any]:

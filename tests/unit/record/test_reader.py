@@ -344,3 +344,16 @@ def test_attempts_are_told_oldest_first(resolved, tmp_path):
     assert [a["outcome"] for a in attempts] == ["failed", "failed", "complete"]
     assert [a["reason"] for a in attempts] == ["try", "try", "run"]
     assert read_record(path).status is Status.COMPLETE
+
+
+def test_the_steps_of_a_record_made_before_weight_decay_was_logged_are_read(record):
+    path = record / "steps.csv"
+    at = layout.STEP_COLUMNS.index("weight_decay")
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    old = [line[:at] + line[at + 1 :] for line in lines]
+    path.write_text("".join(",".join(line) + "\n" for line in old))
+    edit(record / layout.RESULT, lambda result: result["logs"].pop("steps.csv"))
+    log = read_record(record).log("steps.csv")
+    assert log.columns == tuple(old[0])
+    assert "weight_decay" not in log.columns
+    assert log.column("lr") == [float(line[2]) for line in old[1:]]

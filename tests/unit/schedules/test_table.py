@@ -173,3 +173,13 @@ def test_rows_given_directly_are_checked_alike(key: str, arguments: dict[str, ob
     with pytest.raises(ScheduleError) as caught:
         table(**arguments)  # type: ignore[arg-type]
     assert caught.value.problems[0].key == key
+
+
+@pytest.mark.parametrize(
+    ("total_steps", "notes"),
+    [(4, ()), (5, ()), (6, ("the rows end at step 4: 0.5 is held for 1 steps",))],
+)
+def test_a_table_shorter_than_the_run_says_what_is_held(
+    total_steps: int, notes: tuple[str, ...]
+) -> None:
+    assert table(steps=(0, 4), factors=(1.0, 0.5), total_steps=total_steps).notes == notes
