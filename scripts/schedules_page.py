@@ -30,6 +30,7 @@ FAMILIES = {
     "cyclic": "Up and down again",
     "one_cycle": "Once up, once down",
     "restarts": "Warm restarts",
+    "trapezoids": "Warm restarts with a level",
     "wsd": "Hold, then cool down",
     "continual": "Training that goes on",
     "compose": "Made of other schedules",

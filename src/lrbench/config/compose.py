@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -35,7 +34,8 @@ from lrbench.config.home import (
     shown,
 )
 from lrbench.config.overrides import Override
-from lrbench.errors import ConfigError, Problem, nearest, origin_of
+from lrbench.config.remedies import option_meant, setting_meant
+from lrbench.errors import ConfigError, Problem, origin_of
 
 TARGETS = ("dataset", "model", "optimizer", "schedule")
 """Groups whose component may be the user's own, by import path."""
@@ -50,60 +50,6 @@ UNUSED_PARTS = (
     "hydra_logging",
     "job_logging",
 )
-
-OTHER_NAMES = {
-    "optimizer.lr": "learning_rate base_lr max_lr lr_max peak_lr init_lr",
-    "train.steps": "max_steps num_training_steps t_total",
-    "train.epochs": "max_epochs num_epochs",
-    "schedule.first_cycle": "T_0 first_decay_steps t_initial",
-    "schedule.cycle_mult": "T_mult cycle_mul t_mul",
-    "schedule.num_cycles": "cycle_limit",
-    "schedule.peak_decay": "cycle_decay m_mul",
-    "schedule.min_factor": "base_lr",
-    "schedule.start_factor": "div_factor initial_lr",
-    "schedule.final_factor": "eta_min lr_min min_lr final_lr lr_end end_factor end_value alpha "
-    "end_learning_rate min_lr_rate final_div_factor",
-    "schedule.warmup": "warmup_steps num_warmup_steps warmup_t warmup_ratio warmup_epochs",
-    "schedule.warmup_start": "start_factor warmup_lr_init warmup_init_lr init_value",
-    "schedule.cooldown": "num_decay_steps decay_steps",
-    "schedule.decay": "T_max decay_steps total_iters transition_steps num_decay_steps t_initial "
-    "total_steps",
-    "schedule.half_cycle": "step_size_up stepsize",
-    "schedule.down": "step_size_down",
-    "schedule.peak": "pct_start",
-    "schedule.phases": "three_phase",
-    "schedule.shape": "anneal_strategy decay_type",
-    "schedule.cut": "cut_frac",
-    "schedule.k": "k_decay",
-    "schedule.power": "lr_power",
-    "schedule.gamma": "decay_rate drop",
-    "schedule.milestones": "boundaries decay_t",
-    "schedule.step_size": "decay_t",
-}
-"""What papers and other programs call a setting, too unlike its name to be guessed."""
-
-ABSOLUTE = {"eta_min", "lr_min", "min_lr", "final_lr", "lr_end", "end_learning_rate"}
-"""Those of them that are rates, where here are fractions of the base learning rate."""
-
-OTHER_SCHEDULES = {
-    "sgdr": "cosine_restarts cosine_with_restarts warm_restarts cawr "
-    "cosineannealingwarmrestarts cosine_annealing_warm_restarts",
-    "cosine": "cosineannealing cosineannealinglr cosine_annealing cosine_decay "
-    "get_cosine_schedule_with_warmup",
-    "exponential": "exp exponentiallr",
-    "polynomial": "poly polynomiallr",
-    "tanh": "htd",
-    "linear": "d2z linearlr get_linear_schedule_with_warmup",
-    "triangular": "cyclic clr cycliclr",
-    "one_cycle": "onecycle onecyclelr 1cycle",
-    "multistep": "multisteplr piecewise_constant",
-    "step": "steplr",
-    "inverse_sqrt": "inv_sqrt rsqrt_warmup",
-    "rsqrt": "rsqrt_decay",
-    "wsd": "trapezoid trapezoidal warmup_stable_decay",
-    "slanted_triangle": "stlr",
-}
-"""Names schedules have elsewhere, in small letters."""
 
 
 class _UserFolder(SearchPathPlugin):
@@ -193,24 +139,8 @@ def _wrong_choices(
             yield Problem(relation, key=group, got=choice.value, origin=choice.origin)
         elif str(choice.value) not in there:
             relation = f"must be one of: {', '.join(there)}"
-            remedy = _option_meant(group, str(choice.value), there)
+            remedy = option_meant(group, str(choice.value), there, is_own=group in TARGETS)
             yield Problem(relation, group, choice.value, choice.origin, remedy)
-
-
-def _option_meant(group: str, typed: str, there: Mapping[str, Any]) -> str | None:
-    """What to type in place of an option that does not exist."""
-    if ":" in typed and group in TARGETS:
-        return f"{group}=python:{typed}"
-    known = _called_elsewhere(OTHER_SCHEDULES, typed.lower()) if group == "schedule" else []
-    near = next(iter(known), None) or nearest(typed, there)
-    is_torch = group == "schedule" and re.fullmatch(r"([A-Z]\w+)(LR|Restarts)", typed)
-    other = f"schedule=torch:{typed}" if is_torch else None
-    return ", or ".join(filter(None, [f"{group}={near}" if near else None, other])) or None
-
-
-def _called_elsewhere(names: Mapping[str, str], word: str) -> list[str]:
-    """Those of ours that others call ``word``."""
-    return [name for name, others in names.items() if word in others.split()]
 
 
 def _with_hydra(
@@ -312,29 +242,13 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
         relation = f"can only be given for {', '.join(TARGETS)}"
         return Problem(relation, key=override.key, origin=override.origin)
     known = [*_leaves(_plain(config)), *GROUPS]
-    remedy = _setting_meant(override, last, known, config)
+    lr = OmegaConf.select(config, "optimizer.lr")
+    remedy = setting_meant(override.key, override.value, known, lr)
     relation = "is not a setting"
     if group in GROUPS:
         there = [key for key in config[group] if key not in ("name", "_target_")]
         relation += f" of {group}={config[group].get('name')} (there are: {', '.join(there)})"
     return Problem(relation, override.key, override.value, override.origin, remedy)
-
-
-def _setting_meant(override: Override, last: str, known: list[str], config: DictConfig) -> str:
-    """What to type in place of a setting that does not exist."""
-    above = override.key.rpartition(".")[0]
-    if above.endswith("_schedule"):
-        return f"{above}={{name: …, {last}: …}}"
-    meant = [name for name in _called_elsewhere(OTHER_NAMES, last) if name in known]
-    if last == "base_lr" and "schedule.min_factor" in meant:
-        meant.remove("optimizer.lr")
-    near = next(iter(meant), None) or nearest(override.key, known)
-    if near is None:
-        return "lrbench show"
-    lr = OmegaConf.select(config, "optimizer.lr")
-    if last in ABSOLUTE and isinstance(override.value, int | float) and lr:
-        return f"{near}={override.value / lr:g}, a fraction of optimizer.lr={lr:g}"
-    return f"{near}=…"
 
 
 def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:

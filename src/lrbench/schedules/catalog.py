@@ -31,6 +31,7 @@ from lrbench.schedules import (
     one_cycle,
     restarts,
     table,
+    trapezoids,
     wsd,
 )
 from lrbench.schedules.base import NO_STEPS, Schedule, Steps, require
@@ -160,6 +161,7 @@ FAMILIES = (
     horizon_free,
     cyclic,
     restarts,
+    trapezoids,
     continual,
     compose,
     table,

@@ -12,7 +12,7 @@ from math import inf
 from typing import Literal, NamedTuple
 
 from lrbench.errors import ScheduleError
-from lrbench.schedules.base import Cycles, require, require_steps
+from lrbench.schedules.base import Cycles, Endpoint, Schedule, require, require_steps
 
 Tail = Literal["truncate", "stretch", "hold"]
 """What becomes of the steps that full cycles leave over at the end of the run."""
@@ -189,3 +189,34 @@ def _with_tail(start: Boundary, total_steps: int | None, tail: Tail) -> Boundary
     if tail == "stretch":
         ends[-1] = total_steps
     return lambda index: ends[index] if index <= full else None
+
+
+def restarted(
+    plan: CyclePlan,
+    within: Callable[[Place], float],
+    final_factor: float,
+    endpoint: Endpoint,
+    tail: Tail,
+    total_steps: int | None,
+) -> Schedule:
+    """The schedule that is ``within`` in every cycle, and holds ``final_factor`` after the last."""
+
+    def factor(step: int) -> float:
+        place = plan.place(step)
+        return final_factor if place is None else within(place)
+
+    ends = {
+        "exclusive": f"a cycle's end {final_factor:g} would be the next cycle's first step",
+        "inclusive": f"every cycle's last update has {final_factor:g}",
+    }[endpoint]
+    tails = {
+        "truncate": f"a cycle too long is cut short; after the last one {final_factor:g} is held",
+        "stretch": "the last full cycle is stretched to the end of the run",
+        "hold": f"after the last full cycle {final_factor:g} is held",
+    }[tail]
+    return Schedule(
+        factor,
+        plan.cycles,
+        conventions=(f"end: {ends} (endpoint {endpoint})", f"tail: {tails} (tail {tail})"),
+        notes=plan.tail_notes(total_steps, f"{final_factor:g}"),
+    )

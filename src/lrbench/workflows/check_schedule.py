@@ -77,8 +77,8 @@ def check(planned: PlannedSchedule) -> Checked:
         found = check_scheduler(planned.found, planned.settings, lr=lr, total_steps=total_steps)
         return Checked(planned.label, total_steps, tuple(found))
 
-    from lrbench.checks.library import examine
     from lrbench.checks.reference.catalog import exact
+    from lrbench.checks.schedule import examine
 
     name = planned.name if planned.found is None else None
     examined = examine(

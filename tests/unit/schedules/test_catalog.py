@@ -15,9 +15,10 @@ from lrbench.schedules.annealing import cosine
 from lrbench.schedules.base import Endpoint, Schedule, Steps
 from lrbench.schedules.catalog import SCHEDULES, build_schedule
 from lrbench.schedules.compose import WarmupForm, warmup
+from lrbench.schedules.cycles import Tail
 from lrbench.schedules.decay import linear
 from lrbench.schedules.drops import multistep
-from lrbench.schedules.restarts import Tail, sgdr
+from lrbench.schedules.restarts import sgdr
 
 
 def values(schedule: Schedule, steps: int) -> list[float]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from lrbench.errors import ScheduleError
 from lrbench.schedules.annealing import cosine
 from lrbench.schedules.base import Schedule
-from lrbench.schedules.restarts import sgdr, snapshot, trapezoidal_restarts, wsd_s
+from lrbench.schedules.restarts import sgdr, snapshot
+from lrbench.schedules.trapezoids import trapezoidal_restarts, wsd_s
 
 unhurried = settings(deadline=None, max_examples=30)  # a busy machine is no failure
 

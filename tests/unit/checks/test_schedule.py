@@ -13,8 +13,8 @@ import torch
 
 from lrbench.checks.applied import LONGEST, made, spread
 from lrbench.checks.findings import Finding
-from lrbench.checks.library import PROBES, Examination, examine
 from lrbench.checks.reference.catalog import exact
+from lrbench.checks.schedule import PROBES, Examination, examine
 from lrbench.schedules.base import Cycles, Schedule
 from lrbench.schedules.catalog import build_schedule
 
