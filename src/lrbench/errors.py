@@ -92,9 +92,18 @@ class LrbenchError(Exception):
         # Errors travel from worker processes; they are rebuilt from their data.
         return type(self), (self.problems,)
 
-    def under(self, prefix: str, origins: dict[str, str] | None = None) -> LrbenchError:
-        """The same error with every key below ``prefix`` and the origin that key has."""
-        return type(self)([_place(problem, prefix, origins or {}) for problem in self.problems])
+    def under(
+        self, prefix: str, origins: dict[str, str] | None = None, *, is_inside: bool = False
+    ) -> LrbenchError:
+        """The same error with every key below ``prefix`` and the origin that key has.
+
+        Where ``prefix`` is itself a setting (``is_inside``, or it has a dot), remedies are told as
+        part of the mapping that is its value.
+        """
+        inside = is_inside or "." in prefix
+        return type(self)(
+            [_place(problem, prefix, origins or {}, inside) for problem in self.problems]
+        )
 
 
 class ConfigError(LrbenchError):
@@ -123,11 +132,12 @@ class RunError(LrbenchError):
     """A run failed for a reason that is not its settings."""
 
 
-def _place(problem: Problem, prefix: str, origins: dict[str, str]) -> Problem:
+def _place(problem: Problem, prefix: str, origins: dict[str, str], is_inside: bool) -> Problem:
     key = f"{prefix}.{problem.key}" if problem.key else prefix
     remedy = problem.remedy
     if remedy and remedy.startswith("."):
-        remedy = prefix + remedy
+        leaf, _, value = remedy[1:].partition("=")
+        remedy = f"{{name: …, {leaf}: {value}}} there" if is_inside else prefix + remedy
     origin = problem.origin or origin_of(key, origins)
     return replace(problem, key=key, remedy=remedy, origin=origin)
 

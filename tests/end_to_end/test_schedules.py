@@ -337,3 +337,100 @@ def test_a_schedule_of_momentum_is_not_passed_over_in_silence(lrbench: Any) -> N
     for command in ("preview", "check-schedule"):
         done = lrbench(command, *words)
         assert "the schedule of the momentum is not looked at" in done.err
+
+
+OPTIMIZERS = """
+import torch
+
+class Split(torch.optim.SGD):
+    "Large tensors are decayed more than small ones."
+    def __init__(self, params, lr, **settings):
+        params = list(params)
+        large = [p for p in params if p.numel() > 10]
+        groups = [{"params": large, "weight_decay": 0.5}]
+        groups.append({"params": [p for p in params if p.numel() <= 10], "weight_decay": 0.1})
+        super().__init__([group for group in groups if group["params"]], lr=lr, **settings)
+
+class Fast(torch.optim.SGD):
+    "Its rate is not the one it was given."
+    def __init__(self, params, lr):
+        super().__init__(params, lr=10 * lr)
+"""
+
+
+def test_one_schedule_moves_no_groups_that_differ(lrbench: Any, here: Path) -> None:
+    (here / "opts.py").write_text(OPTIMIZERS)
+    words = ("optimizer._target_=opts:Split", "optimizer.lr=0.1", "model=linear", "train.steps=3")
+    assert lrbench("run", *words).code == 0
+    done = lrbench("run", *words, "optimizer.weight_decay_schedule=linear")
+    assert done.code == 2
+    assert "one weight_decay above 0 in all its parameter groups" in done.err
+
+
+def test_an_optimizer_with_another_rate_than_it_was_given_is_refused(
+    lrbench: Any, here: Path
+) -> None:
+    (here / "opts.py").write_text(OPTIMIZERS)
+    words = ("optimizer._target_=opts:Fast", "optimizer.lr=0.1", "model=linear", "train.steps=3")
+    done = lrbench("run", *words)
+    assert done.code == 2
+    assert "must give all its parameter groups optimizer.lr (0.1)" in done.err
+
+
+EDGES = """
+import sys
+from math import inf
+
+def leaves(step):
+    sys.exit(0)
+
+def odd(optimizer, horizon=inf, tag="50%"):
+    assert horizon == inf and tag == "50%"
+    from torch.optim.lr_scheduler import StepLR
+    return StepLR(optimizer, 5)
+
+def far(step, horizon: float = inf):
+    return 1.0 if horizon == inf else 0.0
+"""
+
+
+@pytest.mark.parametrize("command", ["run", "preview"])
+def test_a_function_that_leaves_the_program_is_an_error(
+    lrbench: Any, here: Path, command: str
+) -> None:
+    (here / "edges.py").write_text(EDGES)
+    done = lrbench(command, "schedule=python:edges:leaves", "train.steps=3")
+    assert done.code == 2
+    assert "raised SystemExit" in done.err
+
+
+@pytest.mark.parametrize("name", ["odd", "far"])
+def test_defaults_that_are_no_settings_are_left_to_the_function(
+    lrbench: Any, here: Path, name: str
+) -> None:
+    (here / "edges.py").write_text(EDGES)
+    done = lrbench("preview", f"schedule=python:edges:{name}", "train.steps=3", "--format", "csv")
+    assert done.code == 0, done.err
+    assert done.out.splitlines()[1].startswith("0,1.0,")
+
+
+def test_what_has_no_signature_is_refused(lrbench: Any) -> None:
+    done = lrbench("preview", "schedule=python:functools:partial", "train.steps=3")
+    assert done.code == 2
+    assert "must have parameters that can be read" in done.err
+
+
+def test_a_remedy_inside_a_piece_is_told_as_part_of_it(lrbench: Any) -> None:
+    words = ("schedule=sequence", "schedule.boundaries=[50%]", "train.steps=20")
+    done = lrbench("preview", *words, "schedule.pieces=[linear,{name: cosine, decay: 1%}]")
+    assert "schedule.pieces.1.decay must come to at least one update" in done.err
+    assert "try   {name: …, decay: 1} there" in done.err
+    done = lrbench("preview", *words, "schedule.pieces=[linear,{name: cosine, wrmup: 1}]")
+    assert "try   {name: …, warmup: …} there" in done.err
+
+
+def test_a_torch_scheduler_moves_the_momentum_by_name_and_as_a_mapping(lrbench: Any) -> None:
+    settings = "{name: 'torch:LinearLR', start_factor: 1.0, end_factor: 0.5, total_iters: 50%}"
+    rows = steps_of(lrbench, f"optimizer.momentum_schedule={settings}")
+    expected = [0.9 * max(0.5, 1 - 0.5 * t / 20) for t in range(STEPS)]
+    assert [float(row["momentum"]) for row in rows] == pytest.approx(expected, rel=1e-12)

@@ -30,7 +30,11 @@ def own_entry(name: str, found: Callable[..., Any]) -> ScheduleEntry:
         Its first parameter looks like the step under another name; or, called for a builder, what
         it returns cannot be called with a step.
     """
-    signature = inspect.signature(found)
+    try:
+        signature = inspect.signature(found)
+    except (ValueError, TypeError):
+        relation = "must have parameters that can be read, as a function written in Python has"
+        raise ScheduleError(relation, key="_target_", got=str(found)) from None
     first = next(iter(signature.parameters.values()), None)
     if first is not None and "step" not in signature.parameters and first.name in NOT_STEP:
         relation = (

@@ -118,12 +118,17 @@ def tabulate_scheduler(
 
 
 def torch_defaults(found: Callable[..., Any]) -> dict[str, Any]:
-    """What a scheduler's settings are where they are not given, as far as JSON can say it."""
+    """What settings a class has where they are not given, as far as JSON can say it.
+
+    A factory's defaults are its own affair: its file is the user's.
+    """
+    if not isinstance(found, type):
+        return {}
     return {
         parameter.name: parameter.default
         for parameter in inspect.signature(found).parameters.values()
         if parameter.name not in ("optimizer", "last_epoch", "verbose")
-        and isinstance(parameter.default, int | float | str | None)
+        and type(parameter.default) in (int, float, str, bool, type(None))
     }
 
 

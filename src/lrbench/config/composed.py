@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+MOST_ARMS = 10_000
+"""Of one sweep; more are a typing error."""
+
 
 @dataclass(frozen=True)
 class Composed:

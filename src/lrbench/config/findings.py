@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def raised(error: Exception) -> str:
+def raised(error: BaseException) -> str:
     """What the user's code raised, on one line."""
     return f"raised {type(error).__name__}: {' '.join(str(error).split())}"
 
@@ -62,7 +62,7 @@ class Findings:
         """
         try:
             return self.attempt(group, call, *args, **kwargs)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if target is None:
                 raise
             relation = f"must work with these settings (it {raised(error)})"

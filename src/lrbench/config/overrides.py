@@ -15,11 +15,9 @@ from hydra.core.override_parser.types import Glob, OverrideType
 from hydra.core.override_parser.types import Override as HydraOverride
 from hydra.errors import HydraException
 
+from lrbench.config.composed import MOST_ARMS
 from lrbench.config.home import GROUPS, options, options_alone
 from lrbench.errors import ConfigError, Problem
-
-MOST_ARMS = 10_000
-"""Of one sweep; more are a typing error."""
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import yaml
 
-from lrbench.config.composed import Composed, settle_length
+from lrbench.config.composed import MOST_ARMS, Composed, settle_length
 from lrbench.config.home import ADAPTER, GROUPS, options, packaged_folder, primary_file, shown
 
 _OVERRIDE = re.compile(r"([a-z_]+(?:\.[a-z_]+)?)=([\w.,%+-]+)", re.ASCII)
@@ -44,10 +45,18 @@ def plain_arms(texts: Sequence[str]) -> list[tuple[Plain, ...]] | None:
         elements = typed.split(",")
         if any(not _is_plain(element) for element in elements):
             return None
-        if len(set(elements)) < len(elements) or any(axis[0][0] == key for axis in axes):
+        values = [_value(element) for element in elements]
+        is_twice = len(set(map(str, values))) < len(values)
+        if is_twice or any(axis[0][0] == key for axis in axes):
             return None
-        axes.append([(key, _value(element), f"{key}={element}") for element in elements])
-    return list(product(*axes))
+        has_many = len(values) > 1  # then Hydra writes numbers its own way
+        axes.append(
+            [
+                (key, value, f"{key}={value if has_many and isinstance(value, float) else element}")
+                for value, element in zip(values, elements, strict=True)
+            ]
+        )
+    return list(product(*axes)) if prod(map(len, axes)) <= MOST_ARMS else None
 
 
 def compose_plain(arm: Sequence[Plain]) -> Composed | None:

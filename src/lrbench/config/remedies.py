@@ -74,6 +74,8 @@ def option_meant(
     is_own : bool
         Whether an import path may take an option's place.
     """
+    if typed.startswith("torch:"):
+        return f"{group}=python:torch.optim:{typed.removeprefix('torch:')}"
     if ":" in typed and is_own:
         return f"{group}=python:{typed}"
     known = _called_elsewhere(OTHER_SCHEDULES, typed.lower()) if group == "schedule" else []
@@ -96,6 +98,8 @@ def setting_meant(key: str, value: object, known: Sequence[str], lr: object) -> 
         The base learning rate; rates are told as fractions of it.
     """
     above, _, last = key.rpartition(".")
+    if above.endswith("_schedule") and last == "name":
+        return f"{above}={{name: {value}, …}}"
     if above.endswith("_schedule"):
         return f"{above}={{name: …, {last}: …}}"
     meant = [name for name in _called_elsewhere(OTHER_NAMES, last) if name in known]

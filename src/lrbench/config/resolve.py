@@ -18,7 +18,7 @@ from lrbench.config.findings import Findings
 from lrbench.config.scheduling import fit_schedule
 from lrbench.config.settings import LONGEST_STEPS, Duration, Settings, read_settings
 from lrbench.engine.device import check_device
-from lrbench.engine.optimizers import OPTIMIZERS, base_settings
+from lrbench.engine.optimizers import OPTIMIZERS, base_of, base_settings
 from lrbench.engine.tables import table_digest, tabulate
 from lrbench.errors import ConfigError, ScheduleError
 from lrbench.schedules.base import Schedule
@@ -105,13 +105,14 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     model = findings.attempt_own(
         parts.model.target, "model", _check_model, parts, data, streams, train.batch_size
     )
+    base: dict[str, float] | None = None
     if model is not None:
-        findings.attempt_own(
+        base = findings.attempt_own(
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
     fit = partial(_fit, lr=parts.optimizer.lr, train=train, size=len(data.train), findings=findings)
     schedule, fitted = fit(parts.schedule, "schedule", parts.optimizer.lr)
-    optimizer = _with_schedules(parts, fit)
+    optimizer = _with_schedules(parts, base or {}, fit)
     findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),
@@ -208,11 +209,25 @@ def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int
     return model
 
 
-def _check_optimizer(parts: Parts, weights: list[Parameter]) -> None:
-    """Build the optimizer once: settings may be right one by one and wrong together."""
+def _check_optimizer(parts: Parts, weights: list[Parameter]) -> dict[str, float]:
+    """Build the optimizer once: settings may be right one by one and wrong together.
+
+    Returns
+    -------
+    dict
+        What a schedule may multiply: the momentum and weight decay that it has for the model's
+        parameters as well as for any others.
+    """
     spec = parts.optimizer
     builder = parts.optimizer_target or OPTIMIZERS[spec.name].builder
-    builder(weights, lr=spec.lr, **spec.params)
+    optimizer = builder(weights, lr=spec.lr, **spec.params)
+    if others := {float(group["lr"]) for group in optimizer.param_groups} - {spec.lr}:
+        relation = f"must give all its parameter groups optimizer.lr ({spec.lr:g})"
+        raise ConfigError(relation, key="_target_", got=sorted(others))
+    if spec.momentum_schedule is None and spec.weight_decay_schedule is None:
+        return {}
+    alike = base_settings(spec, parts.optimizer_target)
+    return {what: value for what, value in base_of(optimizer).items() if alike.get(what) == value}
 
 
 def _fit(
@@ -270,7 +285,7 @@ def _code_of(component: Component, schedule: Schedule, lr: float, total_steps: i
     if (wrong := np.flatnonzero(factors[:, 0] != again[:, 0])).size:
         step = int(wrong[0])
         relation = f"must be a function of the step alone; step {step} gave {factors[step, 0]}"
-        remedy = "lrbench check-schedule with the same settings"
+        remedy = f"lrbench check-schedule schedule=python:{component.target}"
         key = "_target_"
         raise ScheduleError(f"{relation} and then {again[step, 0]}", key=key, remedy=remedy)
     return table_digest(factors[:, 0])
@@ -285,10 +300,11 @@ def _check_values(schedule: Schedule, base: float, total_steps: int, is_momentum
         raise ScheduleError(relation, got=float(values[wrong[0]]))
 
 
-def _with_schedules(parts: Parts, fit: Callable[..., tuple[Component, Schedule]]) -> OptimizerSpec:
+def _with_schedules(
+    parts: Parts, base: Mapping[str, float], fit: Callable[..., tuple[Component, Schedule]]
+) -> OptimizerSpec:
     """The optimizer with the schedules of its momentum and weight decay fitted to the run."""
     spec = parts.optimizer
-    base = base_settings(spec, parts.optimizer_target)
     fitted = {}
     for what, component in (
         ("momentum", spec.momentum_schedule),
@@ -302,7 +318,7 @@ def _with_schedules(parts: Parts, fit: Callable[..., tuple[Component, Schedule]]
                 f"needs an optimizer with one {what} above 0 in all its parameter groups",
                 key=f"optimizer.{key}",
                 got=component.name,
-                remedy=f"optimizer.{what}=…" if what in base else "optimizer=sgd",
+                remedy=f"{'' if what in base else 'optimizer=sgd '}optimizer.{what}=…",
             )
         is_momentum = what == "momentum"
         fitted[key], _ = fit(component, f"optimizer.{key}", base[what], is_momentum=is_momentum)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -67,6 +68,9 @@ def read_schedule(
             return None
         entry = own_found
     params = _checked(entry, own, findings, group)
+    if target is not None:
+        # A default of the user's that is no JSON is left to the function that has it.
+        params = {key: value for key, value in params.items() if key in own or _is_plain(value)}
     return make_component(Component, group, findings, name, target, found, params=params)
 
 
@@ -91,6 +95,8 @@ def read_other(
         relation = "must be the name of a schedule, or a mapping such as {name: cosine, warmup: 10}"
         findings.add(relation, group, value)
         return None
+    if path := import_path(str(given.get("name"))):
+        given = {"_target_": path, **{key: given[key] for key in given if key != "name"}}
     entry = SCHEDULES.get(str(given.get("name")))
     shared: dict[str, Any] = {}
     if entry is not None and "_target_" not in given:
@@ -158,11 +164,11 @@ def in_updates(
         elif parameter.is_schedule and isinstance(value, list):
             lengths = piece_lengths(key, value, params.get("boundaries"), horizon)
             params[key] = [
-                _inner_in_updates(piece, length, steps_per_epoch)
-                for piece, (_, length) in zip(value, lengths, strict=True)
+                _inner_in_updates(place, piece, length, steps_per_epoch)
+                for piece, (place, length) in zip(value, lengths, strict=True)
             ]
         elif parameter.is_schedule:
-            params[key] = _inner_in_updates(value, horizon, steps_per_epoch)
+            params[key] = _inner_in_updates(key, value, horizon, steps_per_epoch)
     return params
 
 
@@ -176,7 +182,7 @@ def uses_epochs(params: Any) -> bool:
 
 
 _TORCH_LENGTH = re.compile(
-    r"T_(0|max|i)|(.*_)?(steps?|iters|epochs|milestones)|step_size(_.*)?|period"
+    r"T_(0|max|i)|(.*_)?(steps?|iters|milestones)|steps_per_epoch|step_size(_.*)?|period"
 )
 """Settings of torch's schedulers that are numbers of steps, and what others call theirs."""
 
@@ -201,13 +207,16 @@ def _entry(component: Component) -> ScheduleEntry | None:
     return None if is_torch_scheduler(found) else own_entry(component.name, found)
 
 
-def _inner_in_updates(value: Any, total_steps: int, steps_per_epoch: int) -> dict[str, Any]:
+def _inner_in_updates(
+    place: str, value: Any, total_steps: int, steps_per_epoch: int
+) -> dict[str, Any]:
     settings = dict(value)
     name = settings.pop("name")
-    return {
-        "name": name,
-        **in_updates(SCHEDULES[name], settings, total_steps, steps_per_epoch),
-    }
+    try:
+        inner = in_updates(SCHEDULES[name], settings, total_steps, steps_per_epoch)
+    except ConfigError as error:
+        raise ConfigError(error.under(place, is_inside=True).problems) from None
+    return {"name": name, **inner}
 
 
 def _steps_of(key: str, value: Any, total_steps: int, steps_per_epoch: int) -> int:
@@ -237,6 +246,13 @@ def _checked(
     # A file of the user's own may leave out what has a default.
     defaults = {key: None if p.is_required else _listed(p.default) for key, p in known.items()}
     return defaults | checked
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return is_finite and type(value) in (int, float, str, bool, type(None))
 
 
 def _listed(value: Any) -> Any:

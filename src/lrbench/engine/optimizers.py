@@ -142,13 +142,20 @@ OPTIMIZERS: dict[str, OptimizerEntry] = {
 def base_settings(spec: OptimizerSpec, target: Callable[..., Any] | None) -> dict[str, float]:
     """The momentum (or first beta) and the weight decay an optimizer has without a schedule.
 
-    It is built on two small parameters, a matrix and a vector, and its parameter groups are read.
-    What a group lacks, or groups have different values of, is left out: one schedule cannot move
-    it.
+    It is built on two small parameters, a matrix and a vector, and its groups are read.
     """
     builder = target or OPTIMIZERS[spec.name].builder
     weights = [torch.nn.Parameter(torch.zeros(shape)) for shape in ((2, 2), (2,))]
-    groups = builder(weights, lr=spec.lr, **spec.params).param_groups
+    return base_of(builder(weights, lr=spec.lr, **spec.params))
+
+
+def base_of(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The momentum (or first beta) and the weight decay of all parameter groups.
+
+    What a group lacks, or groups have different values of, is left out: one schedule cannot move
+    it.
+    """
+    groups = optimizer.param_groups
     found = {
         "momentum": [group.get("momentum", group.get("betas", (None,))[0]) for group in groups],
         "weight_decay": [group.get("weight_decay") for group in groups],

@@ -304,7 +304,7 @@ def _inner(key: str, value: Any, total_steps: int) -> Schedule:
     try:
         built = build_schedule(name, settings, total_steps)
     except ScheduleError as error:
-        raise ScheduleError(error.under(key).problems) from None
+        raise ScheduleError(error.under(key, is_inside=True).problems) from None
     # Of the whole, not of its parts, it is worth saying that there is none.
     return replace(built, conventions=tuple(w for w in built.conventions if w != NO_WARMUP))
 

@@ -127,7 +127,7 @@ def describe(planned: PlannedSchedule) -> Preview:
     for step in range(planned.total_steps):
         try:
             value = planned.schedule(step)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if planned.found is None:
                 raise
             relation = f"must give a factor at every step (step {step} {raised(error)})"

@@ -74,6 +74,7 @@ def test_every_plain_value_is_read_as_hydra_reads_it(value: str) -> None:
         ("train.steps=9", "train.epochs=3"),
         ("seed=3", "note=hello"),
         ("schedule=sgdr", "schedule.first_cycle=10%", "schedule.cycle_mult=1.5"),
+        ("optimizer.lr=0.01,1E0,2e-1", "seed=1,2"),
         (),
     ],
 )
@@ -103,6 +104,8 @@ def test_several_overrides_come_to_the_same(texts: tuple[str, ...]) -> None:
         "schedule.warmup=True",
         "schedule.warmup=1,1",
         "schedule.warmup=1,",
+        "optimizer.lr=0.1,0.10",
+        f"seed={','.join(map(str, range(10_001)))}",
         "schedule._target_=a.b",
         "train=3",
         "+schedule.new=1",
