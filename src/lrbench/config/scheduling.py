@@ -9,12 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from lrbench.adapters.build import schedule_of
 from lrbench.adapters.own import own_entry
 from lrbench.adapters.torch_scheduler import is_torch_scheduler, torch_defaults
+from lrbench.config.defaults import default_settings
 from lrbench.config.findings import Findings
 from lrbench.config.home import ADAPTER, import_path, options
 from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
@@ -27,7 +27,7 @@ from lrbench.schedules.catalog import (
     named,
     piece_lengths,
 )
-from lrbench.spec.durations import FORMS, is_duration, to_steps
+from lrbench.spec.durations import FORMS, is_duration, resolve, to_steps
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.parameters import problems, unknown_key
 from lrbench.spec.run import Component
@@ -100,9 +100,9 @@ def read_other(
     entry = SCHEDULES.get(str(given.get("name")))
     shared: dict[str, Any] = {}
     if entry is not None and "_target_" not in given:
-        shared = _defaults(entry.name)
+        shared = default_settings(options("schedule")[entry.name])
         if entry.clock is not None and beside.get("name") == entry.clock:
-            shared |= {key: beside[key] for key in shared.keys() & beside.keys() - {"name"}}
+            shared |= {key: beside[key] for key in shared.keys() & beside.keys()}
             # While the rate warms up, the other waits: a ramp is the rate's own.
             shared["warmup_start"] = 1.0
     return read_schedule({**shared, **given}, findings, group)
@@ -145,15 +145,8 @@ def in_updates(
     """
     known = entry.parameters
 
-    def steps(key: str, value: Any) -> Any:
-        if isinstance(value, list):
-            return [steps(key, item) for item in value]
-        return value if value is None else _steps_of(key, value, total_steps, steps_per_epoch)
-
-    params = {
-        key: steps(key, value) if key in known and known[key].is_duration else value
-        for key, value in settings.items()
-    }
+    lengths = {key for key, parameter in known.items() if parameter.is_duration}
+    params = resolve(settings, lengths, steps_per_epoch=steps_per_epoch, total_steps=total_steps)
     before = 0 if entry.makes_its_warmup else params.get("warmup") or 0
     horizon = max(total_steps - before, 1)
     for key, parameter in known.items():
@@ -162,10 +155,10 @@ def in_updates(
             # Two ways to type one schedule are one run.
             params[key] = horizon
         elif parameter.is_schedule and isinstance(value, list):
-            lengths = piece_lengths(key, value, params.get("boundaries"), horizon)
+            pieces = piece_lengths(key, value, params.get("boundaries"), horizon)
             params[key] = [
                 _inner_in_updates(place, piece, length, steps_per_epoch)
-                for piece, (place, length) in zip(value, lengths, strict=True)
+                for piece, (place, length) in zip(value, pieces, strict=True)
             ]
         elif parameter.is_schedule:
             params[key] = _inner_in_updates(key, value, horizon, steps_per_epoch)
@@ -305,15 +298,8 @@ def _schedules(parameter: Parameter, value: Any, findings: Findings, group: str)
 def _schedule_inside(key: str, value: Any, findings: Findings, group: str) -> dict[str, Any]:
     name, settings = named(key, value)
     entry = SCHEDULES[name]
-    given = {**_defaults(name), **settings}
-    given.pop("name", None)
+    given = {**default_settings(options("schedule")[name]), **settings}
     return {"name": name, **_checked(entry, given, findings, f"{group}.{key}")}
-
-
-def _defaults(name: str) -> dict[str, Any]:
-    """The settings of lrbench's own file of a schedule."""
-    found: dict[str, Any] = yaml.safe_load(options("schedule")[name].read_text())
-    return found
 
 
 def _check_lengths(parameter: Parameter, value: Any) -> None:

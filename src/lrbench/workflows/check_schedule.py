@@ -15,7 +15,7 @@ from lrbench.errors import ConfigError, LrbenchError
 from lrbench.schedules.catalog import SCHEDULES
 
 if TYPE_CHECKING:
-    from lrbench.checks.applied import Accuracy
+    from lrbench.checks.schedule.applied import Accuracy
 
 
 @dataclass(frozen=True)
@@ -72,13 +72,13 @@ def check(planned: PlannedSchedule) -> Checked:
     """Check one schedule in the run it is planned for."""
     lr, total_steps = planned.lr, planned.total_steps
     if is_torch_scheduler(planned.found) and callable(planned.found):
-        from lrbench.checks.torch_scheduler import check_scheduler
+        from lrbench.checks.torch.check import check_scheduler
 
         found = check_scheduler(planned.found, planned.settings, lr=lr, total_steps=total_steps)
         return Checked(planned.label, total_steps, tuple(found))
 
     from lrbench.checks.reference.catalog import exact
-    from lrbench.checks.schedule import examine
+    from lrbench.checks.schedule.check import examine
 
     name = planned.name if planned.found is None else None
     examined = examine(

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import torch
 
-from lrbench.checks.applied import LONGEST, made, spread
 from lrbench.checks.findings import Finding
 from lrbench.checks.reference.catalog import exact
-from lrbench.checks.schedule import PROBES, Examination, examine
+from lrbench.checks.schedule.applied import LONGEST, made, spread
+from lrbench.checks.schedule.check import PROBES, Examination, examine
 from lrbench.schedules.base import Cycles, Schedule
 from lrbench.schedules.catalog import build_schedule
 

@@ -24,8 +24,8 @@ from torch.optim.lr_scheduler import (
 )
 
 from lrbench.adapters.torch_bench import parts
-from lrbench.checks.findings import Finding
-from lrbench.checks.subject import Subject, named, show
+from lrbench.checks.findings import Finding, show
+from lrbench.checks.torch.subject import Subject, named
 
 
 def inside_the_run(subject: Subject) -> Iterator[Finding]:

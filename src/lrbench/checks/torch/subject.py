@@ -110,14 +110,3 @@ def named(scheduler: Any) -> str:
 def copied(state: Mapping[str, Any]) -> dict[str, Any]:
     """A state dict as a checkpoint keeps it: nothing in it is shared with what goes on."""
     return copy.deepcopy(dict(state))
-
-
-def show(rate: float) -> str:
-    """A rate as the texts give it."""
-    return f"{rate:.4g}"
-
-
-def show_apart(rate: float, other: float) -> tuple[str, str]:
-    """Two rates that differ, with as many digits as it takes to see it."""
-    pairs = ((f"{rate:.{digits}g}", f"{other:.{digits}g}") for digits in range(4, 18))
-    return next((pair for pair in pairs if pair[0] != pair[1]), (repr(rate), repr(other)))

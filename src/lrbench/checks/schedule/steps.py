@@ -13,10 +13,9 @@ from collections.abc import Iterable, Iterator
 from itertools import islice, pairwise, takewhile
 from typing import Any
 
-from lrbench.checks.applied import Subject, spread, unusable
-from lrbench.checks.findings import Finding, Kind
+from lrbench.checks.findings import Finding, Kind, show_apart
 from lrbench.checks.reference.numbers import double, miss
-from lrbench.checks.subject import show_apart
+from lrbench.checks.schedule.applied import Subject, spread, unusable
 
 JUMP = 0.25
 """A rise in one step by so much of the highest factor is a jump."""

@@ -20,8 +20,8 @@ from torch.optim.lr_scheduler import (
 )
 
 from lrbench.adapters.torch_bench import parts
-from lrbench.checks.findings import Finding
-from lrbench.checks.subject import LONGEST, Subject, show
+from lrbench.checks.findings import Finding, show
+from lrbench.checks.torch.subject import LONGEST, Subject
 
 FARTHEST_STEP = 1_000_000
 """Cycle boundaries up to here are asked for by ``step(epoch)``."""

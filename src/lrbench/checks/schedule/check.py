@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrbench.adapters.torch_bench import undisturbed
-from lrbench.checks import rates, steps
-from lrbench.checks.applied import Accuracy, Subject
-from lrbench.checks.findings import Finding
+from lrbench.checks.findings import Finding, heard
 from lrbench.checks.reference.exact import Exact
+from lrbench.checks.schedule import rates, steps
+from lrbench.checks.schedule.applied import Accuracy, Subject
 from lrbench.schedules.base import Schedule
 
 Probe = Callable[[Subject], Iterable[Finding]]
@@ -81,24 +81,13 @@ def examine(
     """
     subject = Subject(schedule, settings, lr, total_steps, exact, build)
     with undisturbed():
-        findings = _findings(rates.inside_the_run, subject)
+        findings = heard(rates.inside_the_run, subject)
         if findings:
             return Examination(tuple(findings), None)
-        findings = [finding for probe in PROBES for finding in _findings(probe, subject)]
+        findings = [finding for probe in PROBES for finding in heard(probe, subject)]
         if exact is None:
             whose = "a function of your own" if name is None else f"the schedule {name}"
             text = f"the rates are compared with no formula: lrbench has none of {whose}"
             findings.append(Finding("remark", "formula", text))
         is_right = not any(finding.kind == "wrong" for finding in findings)
         return Examination(tuple(findings), subject.accuracy if is_right else None)
-
-
-def _findings(probe: Probe, subject: Subject) -> list[Finding]:
-    findings: list[Finding] = []
-    try:
-        findings.extend(probe(subject))
-    except (Exception, SystemExit) as error:
-        check = probe.__name__.replace("_", " ")
-        text = f"looking at {check!r} raised {type(error).__name__}: {error}"
-        findings.append(Finding("wrong", check, text))
-    return findings

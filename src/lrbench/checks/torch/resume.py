@@ -15,8 +15,8 @@ from typing import Any
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR, SequentialLR
 
 from lrbench.adapters.torch_bench import Bench, sgd
-from lrbench.checks.findings import Finding
-from lrbench.checks.subject import Subject, copied, named, show_apart
+from lrbench.checks.findings import Finding, show_apart
+from lrbench.checks.torch.subject import Subject, copied, named
 
 STEPS_AFTER = 50
 """Rates compared after each cut."""

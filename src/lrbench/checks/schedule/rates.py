@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice, pairwise
 
-from lrbench.checks.applied import Subject, Update, unusable
-from lrbench.checks.findings import Finding
+from lrbench.checks.findings import Finding, show, show_apart
 from lrbench.checks.reference.numbers import double, miss
-from lrbench.checks.steps import JUMP
-from lrbench.checks.subject import show, show_apart
+from lrbench.checks.schedule.applied import Subject, Update, unusable
+from lrbench.checks.schedule.steps import JUMP
 
 SMALL, LARGE = 0.02, 10.0
 """Highest factors outside of these look like rates, or like percentages."""

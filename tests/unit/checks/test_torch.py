@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 from torch.optim import Optimizer, lr_scheduler  # noqa: E402
 
 from lrbench.checks.findings import Finding  # noqa: E402
-from lrbench.checks.torch_scheduler import PROBES, check_scheduler  # noqa: E402
+from lrbench.checks.torch.check import PROBES, check_scheduler  # noqa: E402
 from lrbench.errors import ConfigError  # noqa: E402
 
 Cosine = lr_scheduler.CosineAnnealingLR

@@ -15,9 +15,9 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from lrbench.adapters.torch_bench import Bench, sgd, undisturbed
 from lrbench.adapters.torch_scheduler import name_of, refuse_metric
-from lrbench.checks import resume, shape, side_effects, values
-from lrbench.checks.findings import Finding
-from lrbench.checks.subject import Probe, Subject
+from lrbench.checks.findings import Finding, heard
+from lrbench.checks.torch import resume, shape, side_effects, values
+from lrbench.checks.torch.subject import Probe, Subject
 from lrbench.errors import ConfigError
 
 PROBES: tuple[Probe, ...] = (
@@ -78,7 +78,7 @@ def check_scheduler(
         cannot = _construction(subject)
         if cannot:
             return [cannot]
-        return [finding for probe in PROBES for finding in _findings(probe, subject)]
+        return [finding for probe in PROBES for finding in heard(probe, subject)]
 
 
 def _construction(subject: Subject) -> Finding | None:
@@ -95,14 +95,3 @@ def _construction(subject: Subject) -> Finding | None:
         source = "pytorch#95122" if "T_mult" in str(error) else None
         return Finding("wrong", "construction", text, source)
     return None
-
-
-def _findings(probe: Probe, subject: Subject) -> list[Finding]:
-    findings: list[Finding] = []
-    try:
-        findings.extend(probe(subject))
-    except (Exception, SystemExit) as error:
-        check = probe.__name__.replace("_", " ")
-        text = f"looking at {check!r} raised {type(error).__name__}: {error}"
-        findings.append(Finding("wrong", check, text))
-    return findings

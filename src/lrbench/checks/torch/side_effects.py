@@ -16,8 +16,8 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ChainedScheduler
 
 from lrbench.adapters.torch_bench import MOMENTUM, Bench, weights
-from lrbench.checks.findings import Finding
-from lrbench.checks.subject import LONGEST, Subject, named, show, show_apart
+from lrbench.checks.findings import Finding, show, show_apart
+from lrbench.checks.torch.subject import LONGEST, Subject, named
 
 DRIFT = 1e-6
 """Relative error of a float32 rate that is more than its rounding (6e-8)."""

@@ -1,0 +1,1 @@
+"""What torch's schedulers, and factories of them, do wrong."""
