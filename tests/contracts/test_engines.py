@@ -7,7 +7,7 @@ import math
 import random
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from lrbench.engine.base import Outcome, Plan, Row, Start
+from lrbench.engine.base import Outcome, Plan, Row, Start, State
 from lrbench.engine.device import configure
 from lrbench.errors import RunError
 from lrbench.record.layout import (
@@ -73,6 +73,8 @@ class Delivered:
     restart_rows: list[Row] = field(default_factory=list)
     events: list[tuple[str, Any]] = field(default_factory=list)
     outcome: Outcome | None = None
+    saves_at: frozenset[int] = frozenset()
+    states: dict[int, State] = field(default_factory=dict)
 
     def begin(self, start: Start) -> None:
         self.events.append(("begin", None))
@@ -93,6 +95,13 @@ class Delivered:
     def restarts(self, row: Row) -> None:
         self.events.append(("restart", row[0]))
         self.restart_rows.append(row)
+
+    def wants_state(self, done: int, is_look: bool) -> bool:
+        return done in self.saves_at
+
+    def save(self, capture: Callable[[], State]) -> None:
+        state = capture()
+        self.states[state.step] = state
 
     @property
     def rows(self) -> list[list[Row]]:

@@ -64,6 +64,12 @@ class Ends:
     def restarts(self, row: Any) -> None:
         pass
 
+    def wants_state(self, done: int, is_look: bool) -> bool:
+        return False
+
+    def save(self, capture: Any) -> None:
+        raise AssertionError
+
     def column(self, name: str) -> list[Any]:
         return [row[STEP_COLUMNS.index(name)] for row in self.step_rows]
 

@@ -89,6 +89,11 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapped
 
 
+def tell_of_stop() -> None:
+    """What Ctrl-C does, the first time it is pressed in a run."""
+    say("stopping after this update; once more stops at once")
+
+
 def inert(text: str) -> str:
     """``text`` with its control characters made visible."""
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from lrbench.launchers.local import Event
-    from lrbench.workflows.run import Progress
+    from lrbench.workflows.recording import Progress
     from lrbench.workflows.sweep import Job
 
 

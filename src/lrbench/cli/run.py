@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from lrbench.cli.console import loading, put, put_json, say
+from lrbench.cli.console import loading, put, put_json, say, tell_of_stop
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 
 
@@ -38,9 +38,11 @@ def run(
         say(f"note: {remark}")
     try:
         with run_progress(resolved.spec.run_id, resolved.spec.train.steps) as on_progress:
-            report = run_workflow(resolved, results, force=force, on_progress=on_progress)
+            report = run_workflow(
+                resolved, results, force=force, on_progress=on_progress, on_stop=tell_of_stop
+            )
     except KeyboardInterrupt:
-        say(f"interrupted; the same command trains {resolved.spec.run_id} again")
+        say(f"to go on: lrbench resume {results / resolved.spec.run_id}, or the same command")
         raise
     if json:
         put_json(

@@ -47,22 +47,30 @@ class Resolved:
     note : str
     values : mapping
         The composed configuration, lengths as typed; of the arm's first seed.
+    checkpoint_every : int or None
+        Updates between two checkpoints; None for about every 10 s of work.
     notes : tuple of str
         What the schedule chose.
     notices : tuple of str
         What a person should know of the data.
+    written : str
+        The configuration as YAML, of a run that comes from a record.
     """
 
     spec: RunSpec
     data_settings: Mapping[str, Any]
     note: str
     values: Mapping[str, Any]
+    checkpoint_every: int | None = None
     notes: tuple[str, ...] = field(default=())
     notices: tuple[str, ...] = field(default=())
+    written: str = ""
 
     @property
     def config(self) -> str:
         """The configuration of this very run as YAML."""
+        if self.written:
+            return self.written
         return to_yaml({**self.values, "seed": self.spec.seed, "note": self.note or None})
 
 
@@ -101,7 +109,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     )
     findings.raise_if_any()
     assert data is not None
-    train, diagnostics = findings.insist("", _lengths, settings, len(data.train))
+    train, diagnostics, checkpoint_every = findings.insist("", _lengths, settings, len(data.train))
     model = findings.attempt_own(
         parts.model.target, "model", _check_model, parts, data, streams, train.batch_size
     )
@@ -130,6 +138,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         parts.data_settings,
         settings.note or "",
         composed.values,
+        checkpoint_every,
         fitted.notes,
         data.notices,
     )
@@ -161,8 +170,8 @@ def with_seed(run: Resolved, seed: int) -> Resolved:
     return replace(run, spec=RunSpec.model_validate(spec.model_dump()))
 
 
-def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]:
-    """All lengths of the run in updates."""
+def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec, int | None]:
+    """All lengths of the run in updates; the last one is that between two checkpoints."""
     train = settings.train
     if train.batch_size > size:
         raise ConfigError(
@@ -185,7 +194,9 @@ def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]
             raise ConfigError("must be at least 1 update", key=key, got=value)
         return length
 
-    every = settings.diagnostics.layers_every
+    def perhaps(key: str, value: Duration | None) -> int | None:
+        return None if value is None else updates(key, value)
+
     return (
         TrainSpec(
             steps=total,
@@ -193,8 +204,9 @@ def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec]
             eval_every=updates("train.eval_every", train.eval_every),
         ),
         DiagnosticsSpec(
-            layers_every=None if every is None else updates("diagnostics.layers_every", every)
+            layers_every=perhaps("diagnostics.layers_every", settings.diagnostics.layers_every)
         ),
+        perhaps("train.checkpoint_every", train.checkpoint_every),
     )
 
 

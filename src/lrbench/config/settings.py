@@ -35,6 +35,7 @@ class Train(Frozen):
     epochs: Annotated[float, Field(gt=0, le=1e8)] | None
     batch_size: Positive
     eval_every: Duration
+    checkpoint_every: Duration | None = None
 
 
 class Diagnostics(Frozen):

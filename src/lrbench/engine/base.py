@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
+from lrbench.engine.fingerprint import whole_digest
 from lrbench.spec.run import ComputeSpec, OptimizerSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
@@ -37,6 +38,25 @@ class Restart:
 
 
 @dataclass(frozen=True)
+class State:
+    """A run in the middle: all that the rest of it depends on.
+
+    Parameters
+    ----------
+    step : int
+        Updates made.
+    facts : mapping
+        JSON.
+    body : bytes
+        Tensors, in safetensors' form.
+    """
+
+    step: int
+    facts: Mapping[str, Any]
+    body: bytes
+
+
+@dataclass(frozen=True)
 class Lane:
     """What is one run's own.
 
@@ -47,11 +67,14 @@ class Lane:
     optimizer : OptimizerSpec
     restarts : tuple of Restart
         In the order of their steps.
+    state : State, optional
+        Where to go on; default: at the start.
     """
 
     streams: Streams
     optimizer: OptimizerSpec
     restarts: tuple[Restart, ...] = ()
+    state: State | None = None
 
 
 @dataclass(frozen=True)
@@ -102,11 +125,14 @@ class Start:
         sha256 over them all.
     parameters : mapping
         Shape of each trainable parameter, by name.
+    first_batch : str
+        sha256 of the first batch: contents and order.
     """
 
     init_digests: dict[str, str]
     init_digest: str
     parameters: dict[str, list[int]]
+    first_batch: str
 
 
 @dataclass(frozen=True)
@@ -121,15 +147,20 @@ class Outcome:
         The last row of ``evals.csv``.
     batch_chain : str
         sha256 chained over all batch digests, in order.
-    weights_digest : str or None
-        sha256 over the trained parameters and buffers; None for a diverged run, whose weights
-        mean nothing.
+    weights : mapping or None
+        sha256 of each trained parameter and buffer, by name; None for a diverged run, whose
+        weights mean nothing.
     """
 
     diverged_at: int | None
     final: Row
     batch_chain: str
-    weights_digest: str | None
+    weights: dict[str, str] | None
+
+    @property
+    def weights_digest(self) -> str | None:
+        """sha256 over all trained parameters and buffers."""
+        return None if self.weights is None else whole_digest(self.weights)
 
 
 class Sink(Protocol):
@@ -140,7 +171,7 @@ class Sink(Protocol):
     """
 
     def begin(self, start: Start) -> None:
-        """Once, before the first row."""
+        """Once, before the first row; also of a run that goes on in the middle."""
 
     def steps(self, rows: Sequence[Row]) -> None:
         """A block of updates: ``STEP_COLUMNS``. No update is missing and none comes twice."""
@@ -153,6 +184,15 @@ class Sink(Protocol):
 
     def restarts(self, row: Row) -> None:
         """A warm restart that just happened: ``RESTART_COLUMNS``."""
+
+    def wants_state(self, done: int, is_look: bool) -> bool:
+        """Asked after every update but the last, ``done`` in all: is the state to be saved now?
+
+        ``is_look`` tells that an evaluation comes first. It changes no row.
+        """
+
+    def save(self, capture: Callable[[], State]) -> None:
+        """The state that was wanted, all of its rows being delivered."""
 
 
 class Train(Protocol):

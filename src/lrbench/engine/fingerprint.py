@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 
@@ -19,6 +20,8 @@ def whole_digest(digests: Mapping[str, str]) -> str:
 
 
 def _digest(name: str, tensor: Tensor) -> str:
-    array = tensor.detach().cpu().contiguous().numpy()
-    head = f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode()
-    return hashlib.sha256(head + array.tobytes()).hexdigest()
+    # As bytes, because numpy does not know every type of torch's.
+    array = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+    whole = hashlib.sha256(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+    whole.update(array.data)
+    return whole.hexdigest()

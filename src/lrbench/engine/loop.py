@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lrbench.engine.base import Lane, Outcome, Plan, Restart, Row, Sink, Start
+from lrbench.engine.base import Lane, Outcome, Plan, Restart, Row, Sink, Start, State
 from lrbench.engine.data import on_device
 from lrbench.engine.device import DTYPES
 from lrbench.engine.diagnostics import BLOCK, Diagnostics
@@ -21,7 +21,8 @@ from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.flat import FlatModel
 from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.order import BatchOrder
-from lrbench.errors import RunError
+from lrbench.engine.state import capture, restore
+from lrbench.errors import RecordError, RunError
 from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import ComputeSpec, OptimizerSpec
@@ -49,12 +50,12 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
     data = on_device(plan.data, device, dtype)
     kind = plan.data.info.kind
     model = plan.build_model(lane.streams).to(device, dtype)
-    sink.begin(_start(model))
+    order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, device)
+    sink.begin(_start(model, order))
 
     flat = FlatModel(model)
     optimizer = _bind(lane.optimizer, flat)
     diagnostics = Diagnostics(flat, plan.layers_every)
-    order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, device)
     restarts = {restart.step: restart for restart in lane.restarts}
     autocast = _autocast(plan, device)
     total = plan.total_steps
@@ -89,20 +90,24 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         return diverged
 
     def ended(diverged_at: int | None) -> Outcome:
-        weights = None if diverged_at is not None else whole_digest(tensor_digests(model))
+        weights = None if diverged_at is not None else tensor_digests(model)
         return Outcome(diverged_at, last, order.chain, weights)
 
     heads: list[Row] = []
     digests: list[bytes] = []
     model.train()
-    block_start = 0
     with _stream_of_dropout(lane, model, plan.compute) as reseed:
-        reseed(0)
-        last = look(0)
-        if _is_lost(last[VAL_LOSS]):
-            return ended(0)
+        if lane.state is None:
+            block_start = 0
+            reseed(0)
+            last = look(0)
+            if _is_lost(last[VAL_LOSS]):
+                return ended(0)
+        else:
+            block_start = lane.state.step
+            last = _go_on(lane.state, model, optimizer, order)
 
-        for step in range(total):
+        for step in range(block_start, total):
             indices, digest = order.batch(step)
             reseed(step)
 
@@ -125,7 +130,8 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
 
             done = step + 1
             is_look = done % plan.eval_every == 0 or done == total
-            if is_look or done - block_start == BLOCK:
+            is_wanted = done < total and sink.wants_state(done, is_look)
+            if is_look or is_wanted or done - block_start == BLOCK:
                 diverged = deliver(range(block_start, done))
                 if diverged is not None:
                     return ended(diverged)
@@ -134,17 +140,38 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
                 last = look(done)
                 if _is_lost(last[VAL_LOSS]):
                     return ended(done)
+            if is_wanted:
+                facts = {"chain": order.chain, "last_batch": digest.hex(), "last_look": last}
+                sink.save(partial(capture, done, model, optimizer, facts))
     return ended(None)
+
+
+def _go_on(state: State, model: nn.Module, optimizer: BoundOptimizer, order: BatchOrder) -> Row:
+    """Put everything into ``state``; returns the last look before it.
+
+    Raises
+    ------
+    RecordError
+        The state is of another model, optimizer, or order of batches.
+    """
+    restore(state, model, optimizer)
+    _, digest = order.batch(state.step - 1)
+    if digest.hex() != state.facts["last_batch"]:
+        relation = f"must have been trained on the batch of step {state.step - 1} as it is now"
+        raise RecordError(relation, key="checkpoint")
+    order.go_on(state.facts["chain"])
+    return tuple(state.facts["last_look"])
 
 
 def _column(table: NDArray[np.float64] | None, lane: int) -> list[float] | None:
     return None if table is None else table[:, lane].tolist()
 
 
-def _start(model: nn.Module) -> Start:
+def _start(model: nn.Module, order: BatchOrder) -> Start:
     digests = tensor_digests(model)
     shapes = {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}
-    return Start(digests, whole_digest(digests), shapes)
+    _, first_batch = order.batch(0)
+    return Start(digests, whole_digest(digests), shapes, first_batch.hex())
 
 
 def _bind(spec: OptimizerSpec, flat: FlatModel) -> BoundOptimizer:

@@ -220,6 +220,8 @@ class BoundOptimizer:
 
     Attributes
     ----------
+    tensors : list of Tensor
+        What it updates.
     moments : set of str
         Which rows of ``_MOMENTS`` the optimizer keeps; known after the first update.
     """
@@ -235,8 +237,8 @@ class BoundOptimizer:
     ) -> None:
         self._flat = flat
         self._own = own
-        self._tensors: list[Tensor] = list(flat.parameters) if own else [flat.parameter]
-        self.optimizer = builder(self._tensors, lr=lr, **settings)
+        self.tensors: list[Tensor] = list(flat.parameters) if own else [flat.parameter]
+        self.optimizer = builder(self.tensors, lr=lr, **settings)
         self._groups = self.optimizer.param_groups
         self._is_first = True
         self.moments: set[str] = set()
@@ -276,24 +278,26 @@ class BoundOptimizer:
         if any(group["lr"] != rate for group in self._groups):
             raise RunError("must leave the learning rate to the schedule", key="optimizer")
         if self._is_first:
-            self._is_first = False
-            self._find_moments()
+            self.find_moments()
         for views, name in self._copies:
             # Asked for every time: an optimizer may keep a new tensor at each update.
-            buffers = [self.optimizer.state[tensor][name] for tensor in self._tensors]
+            buffers = [self.optimizer.state[tensor][name] for tensor in self.tensors]
             torch._foreach_copy_(views, buffers)
         lr, *others = applied
         momentum, weight_decay = (None if x is None else float(x) for x in others)
         return float(lr), momentum, weight_decay
 
-    def _find_moments(self) -> None:
-        """Learn where the moments are; only now, as SGD treats an absent buffer unlike a zero one.
+    def find_moments(self) -> None:
+        """Learn where the moments are, from the state that an update or a checkpoint has left.
+
+        Not before, as SGD treats an absent buffer unlike a zero one.
 
         The moments of a built-in optimizer move into the flat model, where it goes on using them;
         those of a user's own are copied there after every update.
         """
+        self._is_first = False
         for row, names in _MOMENTS.items():
-            entries = [self.optimizer.state[tensor] for tensor in self._tensors]
+            entries = [self.optimizer.state[tensor] for tensor in self.tensors]
             name = next((name for name in names if self._all_have(entries, name)), None)
             if name is None:
                 continue
@@ -308,5 +312,5 @@ class BoundOptimizer:
     def _all_have(self, entries: list[Any], name: str) -> bool:
         return all(
             isinstance(entry.get(name), Tensor) and entry[name].shape == tensor.shape
-            for entry, tensor in zip(entries, self._tensors, strict=True)
+            for entry, tensor in zip(entries, self.tensors, strict=True)
         )

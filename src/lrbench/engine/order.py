@@ -63,6 +63,10 @@ class BatchOrder:
         for digest in digests:
             self._chain = hashlib.sha256(self._chain + digest).digest()
 
+    def go_on(self, chain: str) -> None:
+        """Take up the chain of the batches before."""
+        self._chain = bytes.fromhex(chain)
+
     @property
     def chain(self) -> str:
         """sha256 chained over every sealed batch."""

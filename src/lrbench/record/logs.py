@@ -10,21 +10,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any, Self
 from urllib.parse import quote, unquote
 
 from lrbench.errors import RecordError
-from lrbench.record.files import AppendFile, read_file
+from lrbench.record.files import LOG_LIMIT, AppendFile, read_file
 
 Value = float | int | str | None
 
 _NUMBER = r"-?(?:(?:0|[1-9]\d{0,18})(?:\.\d+)?|[1-9](?:\.\d+)?e[+-]\d{2,3}|inf)|nan"
 _TEXT = r"(?:[A-Za-z0-9_.~:+-]|%[0-9A-F]{2})*"
 TEXT_COLUMNS = frozenset({"batch_digest", "layer", "cause"})
-LOG_LIMIT = 16 * 2**30
 
 
 def format_row(values: Iterable[Value]) -> str:
@@ -39,10 +39,23 @@ class LogWriter:
     """One CSV log being written."""
 
     def __init__(self, path: Path, columns: Sequence[str]) -> None:
-        self.columns = columns
         self.rows = 0
         self.file = AppendFile(path)
         self.file.append(f"{','.join(columns)}\n".encode())
+
+    @classmethod
+    def continued(cls, path: Path, stated: Mapping[str, Any]) -> Self:
+        """A log as it was when :meth:`state` said this of it; what came after is cut off.
+
+        Raises
+        ------
+        RecordError
+            It is shorter, or has other bytes; it is left as it is.
+        """
+        self = cls.__new__(cls)
+        self.rows = stated["rows"]
+        self.file = AppendFile.continued(path, stated["bytes"], stated["sha256"])
+        return self
 
     def write(self, rows: Sequence[Sequence[Value]]) -> None:
         """Append whole rows in one write; values in the order of the columns."""
@@ -50,9 +63,8 @@ class LogWriter:
             self.file.append("".join(map(format_row, rows)).encode("ascii"))
             self.rows += len(rows)
 
-    def closing(self) -> dict[str, int | str]:
-        """Sync, close, and say what the closing file states of the log."""
-        self.file.close()
+    def state(self) -> dict[str, int | str]:
+        """What is in it: rows, bytes, and the digest of the bytes."""
         return {"rows": self.rows, "bytes": self.file.size, "sha256": self.file.digest}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -12,9 +13,11 @@ from typing import Any
 
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
-from lrbench.record.files import is_locked, read_file
+from lrbench.record.checkpoint import read_header
+from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_file
+from lrbench.record.heartbeat import last_beat
 from lrbench.record.logs import Log, parse_log
-from lrbench.spec.canonical import digest, parse
+from lrbench.spec.canonical import digest, is_intact, parse
 
 
 class Status(StrEnum):
@@ -25,6 +28,8 @@ class Status(StrEnum):
     FAILED = "failed"
     RUNNING = "running"
     INTERRUPTED = "interrupted"
+    UNKNOWN = "unknown"
+    """Another machine wrote it last; from here it cannot be seen whether it still does."""
     CORRUPT = "corrupt"
 
     @property
@@ -46,7 +51,7 @@ class Record:
     result : mapping
         The closing file; empty unless the run is finished.
     reason : str
-        Why it is failed or corrupt, in words.
+        Why it is failed, unknown or corrupt, in words.
     """
 
     path: Path
@@ -60,6 +65,14 @@ class Record:
         """The folder's name."""
         return self.path.name
 
+    @property
+    def resumes_at(self) -> int:
+        """The update an unfinished run goes on with; 0 if there is no checkpoint."""
+        for name in (layout.CHECKPOINT, layout.PREVIOUS):
+            with suppress(RecordError):
+                return int(read_header(self.path / name)["step"])
+        return 0
+
     def log(self, name: str) -> Log:
         """One of ``layout.LOGS``, checked against the closing file where there is one.
 
@@ -72,7 +85,7 @@ class Record:
         """
         path = self.path / name
         try:
-            data = read_file(path, 16 * 2**30)
+            data = read_file(path, LOG_LIMIT)
         except FileNotFoundError:
             raise RecordError("must exist in a record", key=str(path)) from None
         except OSError as error:
@@ -102,7 +115,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises
     ------
     RecordError
-        It is missing, unreadable, no JSON, or holds something else.
+        It is missing, unreadable, no JSON, holds something else, or is not as it was sealed.
     """
     try:
         value = parse(read_file(path).decode())
@@ -114,6 +127,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise RecordError(f"must be JSON: {error}", key=str(path)) from None
     if not isinstance(value, dict):
         raise RecordError("must hold one JSON object", key=str(path), got=type(value).__name__)
+    if not is_intact(value):
+        raise RecordError("must have the digest it states of itself", key=str(path))
     return value
 
 
@@ -137,7 +152,10 @@ def read_record(path: Path, *, every_byte: bool = False) -> Record:
 
 def _read(path: Path, every_byte: bool) -> Record:
     if not os.path.exists(f"{path}/{layout.SPEC}"):  # noqa: PTH110
-        # Claimed a moment ago, or its writer died before the first file.
+        # Claimed a moment ago, or its writer died before the specification, which comes before
+        # every log.
+        if any((path / name).exists() for name in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
+            raise RecordError("must exist in a record", key=str(path / layout.SPEC))
         running = is_locked(path / layout.LOCK)
         return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
     spec = read_json(path / layout.SPEC)
@@ -149,9 +167,7 @@ def _read(path: Path, every_byte: bool) -> Record:
             return Record(path, Status.RUNNING, spec)
         # Asked again: a run may have closed its record between the two questions.
         if not (path / layout.RESULT).exists():
-            reason = _failure(path)
-            status = Status.FAILED if reason else Status.INTERRUPTED
-            return Record(path, status, spec, reason=reason)
+            return _unfinished(path, spec)
     result = read_json(path / layout.RESULT)
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
@@ -170,7 +186,46 @@ def _read(path: Path, every_byte: bool) -> Record:
     if every_byte:
         for name in layout.LOGS:
             record.log(name)
+        _check_other_files(record)
     return record
+
+
+def _check_other_files(record: Record) -> None:
+    """Every file outside the bit-for-bit promise, by the digests in the attempt that closed it."""
+    attempts = record.attempts()
+    if "digest" not in record.result:  # before files were sealed
+        return
+    if not attempts or "files" not in attempts[-1]:
+        relation = "must hold the attempt that closed the record"
+        raise RecordError(relation, key=str(record.path / layout.ATTEMPTS))
+    for name, stated in attempts[-1]["files"].items():
+        if _digest_inside(record.path, name) != stated:
+            relation = "must have the digest that the last attempt states"
+            raise RecordError(relation, key=str(record.path / name))
+
+
+def _digest_inside(folder: Path, name: str) -> str:
+    """sha256 of a file that a record names; a name cannot lead out of it."""
+    *parents, _ = parts = Path(name).parts
+    if ".." in parts or parents not in ([], [layout.ATTEMPTS]):
+        raise RecordError("must name files of its own", key=str(folder / layout.ATTEMPTS), got=name)
+    try:
+        return digest_file(folder / name)
+    except FileNotFoundError:
+        raise RecordError("must exist in a record", key=str(folder / name)) from None
+
+
+def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
+    # Looked at only for its seal: whoever goes on with the run relies on it.
+    if (path / layout.MANIFEST).exists():
+        read_json(path / layout.MANIFEST)
+    if reason := _failure(path):
+        return Record(path, Status.FAILED, spec, reason=reason)
+    beat = last_beat(path)
+    if beat and beat.is_elsewhere:
+        reason = f"process {beat.pid} on {beat.host} wrote it last, at step {beat.step}"
+        return Record(path, Status.UNKNOWN, spec, reason=reason)
+    return Record(path, Status.INTERRUPTED, spec)
 
 
 def _failure(path: Path) -> str:

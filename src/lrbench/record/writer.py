@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import resource
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,11 +15,21 @@ from types import TracebackType
 from typing import Any, Self
 
 from lrbench.errors import RecordError
-from lrbench.record import layout
+from lrbench.record import heartbeat, layout
+from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.environment import attempt_facts, environment
-from lrbench.record.files import Lock, claim_folder, create_file, replace_file
+from lrbench.record.files import (
+    Lock,
+    claim_folder,
+    digest_file,
+    read_file,
+    remove_file,
+    remove_leftovers,
+    replace_file,
+)
 from lrbench.record.logs import LogWriter, Value
-from lrbench.record.reader import Record, Status, read_record
+from lrbench.record.reader import Record, Status, read_json, read_record
+from lrbench.spec.canonical import sealed
 from lrbench.spec.run import FORMAT_VERSION, RunSpec
 
 
@@ -26,7 +37,7 @@ class RecordWriter:
     """The right and the means to write one record.
 
     Use it as a context: leaving it by an exception notes why in ``attempts/`` and gives the lock
-    back; the record then is interrupted or failed, and the same run can be started again.
+    back; the record then is interrupted or failed, and the same run can be gone on with.
 
     Parameters
     ----------
@@ -48,6 +59,7 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
+        self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
         # One look at all names: a record's lock comes before any other file of it, so another
         # process that claims the folder right now shows no file, or its lock as well.
@@ -56,13 +68,12 @@ class RecordWriter:
             relation = "holds files that are no record of lrbench"
             raise RecordError(relation, key=str(self.path), remedy="move them elsewhere")
         if not self._lock.acquire():
-            raise RecordError(
-                "is being written by another process",
-                key=str(self.path),
-                remedy="wait for it, or choose another --results folder",
-            )
+            raise self._is_taken(heartbeat.last_beat(self.path))
         try:
+            self._refuse_a_writer_elsewhere()
             self._refuse_another_run()
+            remove_leftovers(self.path)
+            remove_leftovers(self.path / layout.ATTEMPTS)
         except BaseException:
             self._lock.release()
             raise
@@ -88,6 +99,8 @@ class RecordWriter:
             for log in self._open_logs():
                 with suppress(OSError):
                     log.file.close()
+            with suppress(OSError):
+                remove_file(self.path / layout.HEARTBEAT)
         finally:
             self._lock.release()
 
@@ -98,31 +111,88 @@ class RecordWriter:
             return Record(record.path, Status.INTERRUPTED, record.spec)
         return record
 
-    def begin(self, *, config: str, manifest: dict[str, Any], reason: str) -> None:
-        """Start the record anew: specification, manifest, empty logs, a note of this attempt."""
+    def manifest(self) -> dict[str, Any]:
+        """The manifest that stands in the record."""
+        return read_json(self.path / layout.MANIFEST)
+
+    def begin(
+        self,
+        *,
+        config: str,
+        manifest: Mapping[str, Any],
+        reason: str,
+        remarks: Sequence[str] = (),
+    ) -> None:
+        """Start the record anew: manifest, specification, empty logs, a note of this attempt."""
         # The closing file goes first, so that no moment shows it beside logs it does not close.
-        (self.path / layout.RESULT).unlink(missing_ok=True)
-        create_file(self.path / layout.SPEC, self.spec.text.encode())
-        create_file(self.path / layout.CONFIG, config.encode())
-        create_file(self.path / layout.MANIFEST, _pretty(manifest))
-        claim_folder(self.path / layout.ATTEMPTS)
-        self._started = time.monotonic()
-        self._number = 1 + len(list((self.path / layout.ATTEMPTS).glob("*.json")))
-        self._attempt = {
-            "started": _now(),
-            "reason": reason,
-            **attempt_facts(),
-            "environment": environment(),
-        }
-        self._write_attempt()
+        for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
+            remove_file(self.path / name)
+        replace_file(self.path / layout.CONFIG, config.encode())
+        replace_file(self.path / layout.MANIFEST, _pretty(sealed(manifest)))
+        # Last, because a record with a specification has everything that was known at its start.
+        replace_file(self.path / layout.SPEC, self.spec.text.encode())
+        self._begin_attempt(reason, from_step=0, remarks=remarks)
         self._logs = {
             name: LogWriter(self.path / name, columns) for name, columns in layout.LOGS.items()
         }
         self._timing = LogWriter(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
+    def checkpoint(self) -> tuple[Checkpoint | None, tuple[str, ...]]:
+        """Where the record can be gone on with, and why not at a later place.
+
+        Returns
+        -------
+        checkpoint : Checkpoint or None
+            The latest whose own bytes and whose part of every log are as they were written. The
+            logs are open at its place, to be gone on with by :meth:`resume`; None: start anew.
+        remarks : tuple of str
+            What is wrong with each checkpoint that was passed over.
+        """
+        remarks: list[str] = []
+        for name in (layout.CHECKPOINT, layout.PREVIOUS):
+            if not (self.path / name).exists():
+                continue
+            try:
+                checkpoint = read_checkpoint(self.path / name)
+                if checkpoint.spec_digest != self.spec.digest:
+                    raise RecordError("must belong to the specification", key=name)
+                self._logs = _continued(self.path, checkpoint)
+            except RecordError as error:
+                problem = error.problems[0]
+                remarks.append(f"{Path(problem.key or name).name} {problem.relation}")
+                continue
+            return checkpoint, tuple(remarks)
+        return None, tuple(remarks)
+
+    def resume(self, checkpoint: Checkpoint, *, reason: str, remarks: Sequence[str]) -> None:
+        """Go on at the checkpoint that :meth:`checkpoint` returned."""
+        self._begin_attempt(reason, from_step=checkpoint.step, remarks=remarks)
+        self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
+
     def write(self, log: str, rows: Sequence[Sequence[Value]]) -> None:
         """Append rows to one of ``layout.LOGS``."""
         self._logs[log].write(rows)
+
+    def save(
+        self, *, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
+    ) -> None:
+        """A checkpoint after ``step`` updates, whose rows are all written."""
+        # The logs first: a checkpoint must never speak of bytes that a power failure may take.
+        for log in self._logs.values():
+            log.file.sync()
+        logs = {name: log.state() for name, log in self._logs.items()}
+        checkpoint = Checkpoint(self.spec.digest, profile_digest, step, logs, facts, body)
+        checkpoint.write(self.path)
+
+    def remark(self, text: str) -> None:
+        """Note something of this attempt, once."""
+        if text not in self._attempt["remarks"]:
+            self._attempt["remarks"].append(text)
+            self._write_attempt()
+
+    def beat(self, step: int, now: float) -> None:
+        """Show that this process is alive; ``now`` is :func:`time.monotonic`'s."""
+        self._pulse.beat(step, now)
 
     def tick(self, step: int, steps_per_s: float) -> None:
         """Note the wall clock and memory at ``step``, outside the bit-for-bit promise."""
@@ -130,23 +200,50 @@ class RecordWriter:
         elapsed = round(time.monotonic() - self._started, 6)
         self._timing.write([(step, elapsed, round(steps_per_s, 3), max_rss_bytes())])
 
-    def close(self, result: dict[str, Any]) -> dict[str, Any]:
+    def close(self, result: Mapping[str, Any]) -> dict[str, Any]:
         """Finish: logs onto the disk, then the closing file that makes the record complete."""
         assert self._timing is not None
-        logs = {name: log.closing() for name, log in self._logs.items()}
-        self._timing.file.close()
-        whole = {
-            "format_version": FORMAT_VERSION,
-            "spec_digest": self.spec.digest,
-            **result,
-            "logs": logs,
-        }
+        for log in self._open_logs():
+            log.file.close()
+        self._attempt["files"] = self._other_files()
         self._end_attempt(str(result["outcome"]), "")
+        remove_file(self.path / layout.PREVIOUS)
+        whole = sealed(
+            {
+                "format_version": FORMAT_VERSION,
+                "spec_digest": self.spec.digest,
+                **result,
+                "logs": {name: log.state() for name, log in self._logs.items()},
+            }
+        )
         replace_file(self.path / layout.RESULT, _pretty(whole))
         return whole
 
     def _open_logs(self) -> list[LogWriter]:
         return [*self._logs.values(), *([self._timing] if self._timing else [])]
+
+    def _other_files(self) -> dict[str, str]:
+        """Digests of the files outside the bit-for-bit promise, so that damage to them is seen.
+
+        They stand in the last attempt: the closing file itself is inside the promise.
+        """
+        earlier = sorted((self.path / layout.ATTEMPTS).glob("*.json"))[:-1]
+        others = (self.path / name for name in (layout.CONFIG, layout.MANIFEST, layout.TIMING))
+        return {str(path.relative_to(self.path)): digest_file(path) for path in (*others, *earlier)}
+
+    def _begin_attempt(self, reason: str, *, from_step: int, remarks: Sequence[str]) -> None:
+        claim_folder(self.path / layout.ATTEMPTS)
+        self._started = time.monotonic()
+        self._number = 1 + len(list((self.path / layout.ATTEMPTS).glob("*.json")))
+        self._attempt = {
+            "started": _now(),
+            "reason": reason,
+            "from_step": from_step,
+            "remarks": list(remarks),
+            **attempt_facts(),
+            "environment": environment(),
+        }
+        self._write_attempt()
 
     def _end_attempt(self, outcome: str, message: str) -> None:
         self._attempt |= {
@@ -159,16 +256,66 @@ class RecordWriter:
 
     def _write_attempt(self) -> None:
         name = f"{self._number:04d}.json"
-        replace_file(self.path / layout.ATTEMPTS / name, _pretty(self._attempt))
+        replace_file(self.path / layout.ATTEMPTS / name, _pretty(sealed(self._attempt)))
 
     def _refuse_another_run(self) -> None:
         found = read_record(self.path)
-        if found.spec and RunSpec.model_validate_json(json.dumps(found.spec)) != self.spec:
+        where = str(self.path / layout.SPEC)
+        if found.spec and RunSpec.of(found.spec, where) != self.spec:
             raise RecordError(
                 "holds the record of another run with the same short name",
                 key=str(self.path),
                 remedy="choose another --results folder",
             )
+
+    def _refuse_a_writer_elsewhere(self) -> None:
+        beat = heartbeat.last_beat(self.path)
+        if beat and beat.is_elsewhere and heartbeat.is_beating(self.path, heartbeat.GRACE_S):
+            raise self._is_taken(beat)
+
+    def _is_taken(self, beat: heartbeat.Heartbeat | None) -> RecordError:
+        who = f" (process {beat.pid} on {beat.host})" if beat else ""
+        return RecordError(
+            f"is being written by another process{who}",
+            key=str(self.path),
+            remedy="wait for it, or choose another --results folder",
+        )
+
+
+def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
+    """Every log at the place of the checkpoint.
+
+    Raises
+    ------
+    RecordError
+        One of them is not as it was.
+    """
+    logs: dict[str, LogWriter] = {}
+    try:
+        for name in layout.LOGS:
+            logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
+    except (RecordError, FileNotFoundError) as error:
+        for log in logs.values():
+            log.file.close()
+        if isinstance(error, FileNotFoundError):
+            raise RecordError("is not there", key=str(error.filename)) from None
+        raise
+    return logs
+
+
+def _appended(path: Path, columns: Sequence[str]) -> LogWriter:
+    """A log outside of every promise, its whole lines kept where it is one."""
+    with suppress(FileNotFoundError, RecordError):
+        data = read_file(path)
+        data = data[: data.rfind(b"\n") + 1]
+        if data.startswith(f"{','.join(columns)}\n".encode()):
+            stated = {
+                "rows": data.count(b"\n") - 1,
+                "bytes": len(data),
+                "sha256": hashlib.sha256(data).hexdigest(),
+            }
+            return LogWriter.continued(path, stated)
+    return LogWriter(path, columns)
 
 
 def max_rss_bytes() -> int:

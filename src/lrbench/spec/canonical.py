@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -17,6 +18,17 @@ def canonical(value: Any) -> str:
 def digest(value: Any) -> str:
     """sha256 of the canonical text, 64 hexadecimal digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()
+
+
+def sealed(value: Mapping[str, Any]) -> dict[str, Any]:
+    """``value`` with ``digest``, that of all the rest, as its last entry."""
+    return {**value, "digest": digest(value)}
+
+
+def is_intact(value: Mapping[str, Any]) -> bool:
+    """Whether a sealed value is as it was sealed; True for one that never was."""
+    rest = {key: item for key, item in value.items() if key != "digest"}
+    return "digest" not in value or value["digest"] == digest(rest)
 
 
 def parse(text: str) -> Any:

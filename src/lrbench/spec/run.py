@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
+from lrbench.errors import RecordError
 from lrbench.spec.canonical import canonical, digest
 
 FORMAT_VERSION: Final = 1
@@ -138,6 +139,23 @@ class RunSpec(Frozen):
     compute: ComputeSpec
     seed: Seed
     streams: StreamSeeds
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any], where: str) -> Self:
+        """The specification of its plain form, as read from the file ``where``.
+
+        Raises
+        ------
+        RecordError
+            It is none that this lrbench knows; the first thing wrong is named.
+        """
+        try:
+            return cls.model_validate_json(canonical(plain))
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(map(str, first["loc"]))
+            relation = f"must hold a specification of this lrbench ({place}: {first['msg']})"
+            raise RecordError(relation, key=where) from None
 
     @cached_property
     def text(self) -> str:

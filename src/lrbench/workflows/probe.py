@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lrbench.config.resolve import Resolved
-from lrbench.engine.base import Row, Start
+from lrbench.engine.base import Row, Start, State
 from lrbench.engine.device import configure
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 
@@ -31,6 +31,12 @@ class _Clock:
         self.looks.append(time.perf_counter())
 
     def restarts(self, row: Row) -> None:
+        pass
+
+    def wants_state(self, done: int, is_look: bool) -> bool:
+        return False
+
+    def save(self, capture: Callable[[], State]) -> None:
         pass
 
 

@@ -2,44 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lrbench.config.compose import compose
 from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
-from lrbench.engine.base import Outcome, Row, Start
+from lrbench.engine.base import State
 from lrbench.engine.device import check_device, configure, profile
-from lrbench.engine.tables import table_digest
 from lrbench.errors import ConfigError, LrbenchError, RecordError, RunError
-from lrbench.record.environment import environment
-from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
+from lrbench.record.checkpoint import Checkpoint
+from lrbench.record.layout import CHECKPOINT, PREVIOUS
 from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
-from lrbench.spec.run import FORMAT_VERSION
-from lrbench.streams import PURPOSES, SCHEME
+from lrbench.report.settings import flatten
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
+from lrbench.workflows.recording import Progress, Recording, facts_of
 from lrbench.workflows.results import check_results
-
-_LR, _LOSS = STEP_COLUMNS.index("lr"), STEP_COLUMNS.index("train_loss")
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is: the last update known, of how many, and its figures."""
-
-    step: int
-    total: int
-    loss: float
-    lr: float
-    steps_per_s: float
+from lrbench.workflows.stopping import gentle_stop
 
 
 @dataclass(frozen=True)
@@ -108,8 +94,9 @@ def run(
     force: bool = False,
     reason: str = "run",
     on_progress: Callable[[Progress], None] = lambda progress: None,
+    on_stop: Callable[[], None] = lambda: None,
 ) -> RunReport:
-    """Train one run into its record, or report the record that is complete already.
+    """Train one run into its record, go on with it, or report the record that is complete already.
 
     Parameters
     ----------
@@ -122,9 +109,13 @@ def run(
         Why, for the record's note of this attempt.
     on_progress : callable
         Called about once a block of updates.
+    on_stop : callable
+        Called when a signal asks the run to stop; it does so after the update, and saves its state.
 
     Raises
     ------
+    KeyboardInterrupt
+        It was asked to stop.
     ConfigError
         The device is not there, or ``results`` cannot be used.
     RecordError
@@ -145,9 +136,8 @@ def run(
         if found.status.is_finished and not force:
             return _report(found, True, started)
         with failures_named(writer.path):
-            outcome = _train(run, writer, reason, on_progress)
-        status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
-        result = writer.close(_result(outcome))
+            result = _train(run, writer, reason, force, on_progress, on_stop)
+        status = Status.COMPLETE if result["diverged_at"] is None else Status.DIVERGED
     return _report(Record(writer.path, status, result=result), False, started)
 
 
@@ -183,106 +173,60 @@ def _train(
     run: Resolved,
     writer: RecordWriter,
     reason: str,
+    force: bool,
     on_progress: Callable[[Progress], None],
-) -> Outcome:
+    on_stop: Callable[[], None],
+) -> dict[str, Any]:
+    """Train, from where the record can be gone on with; returns its closing file."""
     spec = run.spec
     switches = configure(spec.compute)
-    data = load_data(run)
-    plan = make_plan(spec, data)
-    facts = {
-        "format_version": FORMAT_VERSION,
-        "run_id": spec.run_id,
-        "spec_digest": spec.digest,
-        "profile": profile(spec.compute, switches),
-        "environment": environment(),
-        "data": {
-            **data.provenance,
-            "settings": dict(run.data_settings),
-            "digest": data.digest,
-            "split_digest": data.split_digest,
-            "samples": {"train": len(data.train), "val": len(data.val), "test": len(data.test)},
-            "notices": list(data.notices),
-        },
-        "seeds": {
-            "scheme": SCHEME,
-            "roots": {p: plan.lanes[0].streams.root_of(p) for p in PURPOSES},  # type: ignore[arg-type]
-        },
-        "schedule": {
-            "digest": table_digest(plan.rates[:, 0]),
-            "notes": list(run.notes),
-            "restarts": [restart.step for restart in plan.lanes[0].restarts],
-        },
-        "note": run.note,
-    }
-    sink = _RecordSink(writer, facts, run.config, reason, plan.total_steps, on_progress)
-    (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
-    return outcome
+    plan = make_plan(spec, load_data(run))
+    facts = facts_of(run, plan, profile(spec.compute, switches))
+    checkpoint, remarks = (None, ()) if force else _where_to_go_on(writer, facts["profile"])
+    if checkpoint is not None:
+        state = State(checkpoint.step, checkpoint.facts, checkpoint.body)
+        plan = replace(plan, lanes=(replace(plan.lanes[0], state=state),))
+    with gentle_stop(on_stop) as stop:
+        sink = Recording(
+            writer,
+            facts,
+            run,
+            reason,
+            checkpoint=checkpoint,
+            remarks=remarks,
+            stop=stop,
+            on_progress=on_progress,
+        )
+        (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
+        return writer.close(sink.result(outcome))
 
 
-class _RecordSink:
-    """An engine's rows, into the record."""
+def _where_to_go_on(
+    writer: RecordWriter, now: Mapping[str, Any]
+) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The checkpoint to go on at, and what was wrong with later ones.
 
-    def __init__(
-        self,
-        writer: RecordWriter,
-        facts: dict[str, Any],
-        config: str,
-        reason: str,
-        total: int,
-        on_progress: Callable[[Progress], None],
-    ) -> None:
-        self._writer = writer
-        self._facts = facts
-        self._config = config
-        self._reason = reason
-        self._total = total
-        self._on_progress = on_progress
-        self._last = time.monotonic()
-
-    def begin(self, start: Start) -> None:
-        manifest = {
-            **self._facts,
-            "model": {"parameters": start.parameters},
-            "init": {"digest": start.init_digest, "tensors": start.init_digests},
-        }
-        self._writer.begin(config=self._config, manifest=manifest, reason=self._reason)
-        self._last = time.monotonic()
-
-    def steps(self, rows: Sequence[Row]) -> None:
-        self._writer.write("steps.csv", rows)
-        now = time.monotonic()
-        rate = len(rows) / max(now - self._last, 1e-9)
-        self._last = now
-        step, lr, loss = rows[-1][0], rows[-1][_LR], rows[-1][_LOSS]
-        assert isinstance(step, int)
-        assert isinstance(lr, float)
-        assert isinstance(loss, float)
-        self._writer.tick(step, rate)
-        self._on_progress(Progress(step + 1, self._total, loss, lr, rate))
-
-    def layers(self, rows: Sequence[Row]) -> None:
-        self._writer.write("layers.csv", rows)
-
-    def evals(self, row: Row) -> None:
-        self._writer.write("evals.csv", [row])
-
-    def restarts(self, row: Row) -> None:
-        self._writer.write("restarts.csv", [row])
-
-
-def _result(outcome: Outcome) -> dict[str, Any]:
-    final = dict(zip(EVAL_COLUMNS, outcome.final, strict=True))
-    return {
-        "outcome": "complete" if outcome.diverged_at is None else "diverged",
-        "diverged_at": outcome.diverged_at,
-        # JSON has no NaN; the row with it stands in evals.csv.
-        "final": {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in final.items()
-        },
-        "batch_chain": outcome.batch_chain,
-        "weights_digest": outcome.weights_digest,
-    }
+    Raises
+    ------
+    RecordError
+        There is one, of another profile: one record must not have rows of two.
+    """
+    if not any((writer.path / name).exists() for name in (CHECKPOINT, PREVIOUS)):
+        return None, ()
+    begun = writer.manifest()["profile"]
+    if begun["digest"] != now["digest"]:
+        facts = (flatten(dict(begun)), flatten(dict(now)))
+        differing = [
+            f"{key} {facts[0].get(key)} then, {facts[1].get(key)} now"
+            for key in sorted(facts[0].keys() | facts[1].keys())
+            if key != "digest" and facts[0].get(key) != facts[1].get(key)
+        ]
+        raise RecordError(
+            f"must be continued with the profile it was begun with ({'; '.join(differing)})",
+            key=str(writer.path),
+            remedy="run --force, or sweep --force-damaged, trains it again from the start",
+        )
+    return writer.checkpoint()
 
 
 def _report(record: Record, was_there: bool, started: float) -> RunReport:

@@ -14,14 +14,15 @@ from lrbench.config.resolve import Resolved, with_seed
 from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
-from lrbench.record.files import claim_folder, create_file
+from lrbench.record.files import claim_folder, replace_file
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.probe import seconds_of
+from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.run import Progress, RunReport, failures_named, resolve_arm, run
+from lrbench.workflows.run import RunReport, failures_named, resolve_arm, run
 
 TASK = "lrbench.workflows.sweep:train_job"
 
@@ -216,7 +217,7 @@ def run_sweep(
         claim_folder(plan.path.parent)
         text = plan.spec.text.encode()
         if not plan.path.exists() or plan.path.read_bytes() != text:
-            create_file(plan.path, text)
+            replace_file(plan.path, text)
     missing = plan.missing
     done = diverged = 0
     failures: list[tuple[str, str]] = []

@@ -29,9 +29,9 @@ def open_files():
 
 
 def full_disk(operation):
-    def hook(found, path):
-        if found == operation:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+    def hook(found):
+        if found.kind == operation:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(found.path))
 
     return hook
 
@@ -59,7 +59,7 @@ def test_a_replacement_that_fails_keeps_the_old_file_and_leaves_nothing_behind(
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path, monkeypatch):
     seen = []
-    monkeypatch.setattr(files, "hook", lambda operation, path: seen.append((operation, path.name)))
+    monkeypatch.setattr(files, "hook", lambda found: seen.append((found.kind, found.path.name)))
     replace_file(tmp_path / "spec.json", b"{}")
     temporary = f".spec.json.{os.getpid()}.tmp"
     assert seen == [

@@ -80,7 +80,7 @@ def test_a_written_log_reads_back_and_its_closing_tells_its_size(tmp_path):
     log.write([(0, 0.1, "aa"), (1, math.nan, "bb")])
     log.write([])
     log.write([(2, -math.inf, None)])
-    told = log.closing()
+    told = log.state()
     data = path.read_bytes()
     assert told["rows"] == 3
     assert told["bytes"] == len(data)
@@ -95,7 +95,7 @@ def test_a_log_is_written_whole_however_little_a_write_takes(tmp_path, monkeypat
     monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:3])))
     log = LogWriter(tmp_path / "steps.csv", COLUMNS)
     log.write([(0, 0.1, "aa")])
-    assert log.closing()["bytes"] == len(HEAD) + len(b"0,0.1,aa\n")
+    assert log.state()["bytes"] == len(HEAD) + len(b"0,0.1,aa\n")
     assert (tmp_path / "steps.csv").read_bytes() == HEAD + b"0,0.1,aa\n"
 
 

@@ -11,6 +11,7 @@ from lrbench.errors import RecordError, RunError
 from lrbench.record import layout, reader
 from lrbench.record.files import Lock
 from lrbench.record.reader import Status, find_foreign, find_records, read_json, read_record
+from lrbench.spec.canonical import sealed
 from lrbench.workflows.run import run
 
 NEVER_HANGS = pytest.mark.timeout(30)
@@ -25,7 +26,8 @@ def record(golden_record, tmp_path):
 def edit(path, change):
     value = json.loads(path.read_text())
     change(value)
-    path.write_text(json.dumps(value))
+    is_sealed = value.pop("digest", None) is not None
+    path.write_text(json.dumps(sealed(value) if is_sealed else value))
 
 
 def edit_result(change):
@@ -146,7 +148,18 @@ STATES = {
         lambda record: (interrupted(record), write("attempts/0001.json", b"{")(record)),
         Status.CORRUPT,
     ),
-    "no specification": (remove(layout.SPEC), Status.INTERRUPTED),
+    "no specification": (remove(layout.SPEC), Status.CORRUPT),
+    "nothing but a manifest": (
+        lambda record: (empty(record), write(layout.MANIFEST, b"{}")(record)),
+        Status.INTERRUPTED,
+    ),
+    "an edited manifest, unfinished": (
+        lambda record: (
+            interrupted(record),
+            write(layout.MANIFEST, b'{"profile": {}, "digest": "0"}')(record),
+        ),
+        Status.CORRUPT,
+    ),
     "edited specification": (
         lambda record: edit(record / layout.SPEC, lambda spec: spec.update(seed=1)),
         Status.CORRUPT,

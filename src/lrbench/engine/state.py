@@ -1,0 +1,166 @@
+"""The state of a run in the middle, as bytes: all that the rest of it depends on.
+
+Weights, buffers, and what the optimizer keeps. Random streams and the order of batches are
+functions of the step, so there is nothing of them to save. Tensors go into safetensors, everything
+else into JSON, exactly; nothing is ever pickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from lrbench.engine.base import State
+from lrbench.engine.optimizers import BoundOptimizer
+from lrbench.errors import RecordError, RunError
+
+MODEL = "model/"
+"""Before the name of a parameter or buffer; what the optimizer keeps has numbers for names."""
+
+
+def capture(step: int, model: nn.Module, optimizer: BoundOptimizer, facts: dict[str, Any]) -> State:
+    """The state after ``step`` updates.
+
+    Parameters
+    ----------
+    facts : dict
+        What else the engine wants back; JSON.
+
+    Raises
+    ------
+    RunError
+        The optimizer or model keeps something that is no tensor, number or text.
+    """
+    tensors = {f"{MODEL}{name}": tensor for name, tensor in _parts(model)}
+    keeper = _Keeper(tensors)
+    kept = keeper.pack(_of_optimizer(optimizer))
+    extra = keeper.pack(_extra_state(model))
+    # Copies, because the model's parameters share one storage, which safetensors refuses.
+    body = save_tensors(
+        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    )
+    return State(step, {**facts, "optimizer": kept, "extra": extra}, body)
+
+
+def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:
+    """Put a model and its optimizer, both as they are built, into ``state``.
+
+    Raises
+    ------
+    RecordError
+        It is the state of another model or optimizer.
+    """
+    try:
+        tensors = load_tensors(state.body)
+        with torch.no_grad():
+            for name, tensor in _parts(model):
+                _same(name, tensor, tensors[f"{MODEL}{name}"])
+                tensor.copy_(tensors[f"{MODEL}{name}"])
+        keeper = _Keeper(tensors)
+        for name, extra in keeper.unpack(state.facts["extra"]).items():
+            model.get_submodule(name).set_extra_state(extra)
+        kept = keeper.unpack(state.facts["optimizer"])
+        _into_optimizer(optimizer, kept)
+    except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+        relation = f"must hold the state of this model and optimizer ({error})"
+        raise RecordError(relation, key="checkpoint") from error
+
+
+def _parts(model: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    # Buffers that a state_dict leaves out may change in training all the same.
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+
+
+def _same(name: str, tensor: Tensor, saved: Tensor) -> None:
+    if (tensor.shape, tensor.dtype) != (saved.shape, saved.dtype):
+        raise ValueError(f"{name} is {tuple(tensor.shape)} here and {tuple(saved.shape)} there")
+
+
+def _extra_state(model: nn.Module) -> dict[str, Any]:
+    """What modules keep besides tensors and say so, by the module's name."""
+    return {
+        name: module.get_extra_state()
+        for name, module in model.named_modules()
+        if type(module).get_extra_state is not nn.Module.get_extra_state
+    }
+
+
+def _of_optimizer(bound: BoundOptimizer) -> dict[str, Any]:
+    optimizer = bound.optimizer
+    places = {tensor: place for place, tensor in enumerate(bound.tensors)}
+    if foreign := [key for key in optimizer.state if key not in places]:
+        raise _unsaved(f"state of {type(foreign[0]).__name__} that belongs to no parameter")
+    return {
+        "state": {str(places[tensor]): dict(kept) for tensor, kept in optimizer.state.items()},
+        "groups": [
+            {key: value for key, value in group.items() if key != "params"}
+            for group in optimizer.param_groups
+        ],
+    }
+
+
+def _into_optimizer(bound: BoundOptimizer, kept: dict[str, Any]) -> None:
+    optimizer = bound.optimizer
+    for place, values in kept["state"].items():
+        tensor = bound.tensors[int(place)]
+        # Torch's own load_state_dict would turn every number into the parameter's type. A single
+        # number stays where the optimizer keeps it, which is the CPU.
+        optimizer.state[tensor] = {
+            name: value.to(tensor.device) if isinstance(value, Tensor) and value.dim() else value
+            for name, value in values.items()
+        }
+    for group, values in zip(optimizer.param_groups, kept["groups"], strict=True):
+        group.update(values)
+    bound.find_moments()
+
+
+def _unsaved(what: str) -> RunError:
+    return RunError(f"keeps {what}, which a checkpoint cannot hold", key="optimizer or model")
+
+
+class _Keeper:
+    """Nested values as JSON, their tensors put aside into ``tensors`` under numbers."""
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        self._tensors = tensors
+
+    def pack(self, value: Any) -> Any:
+        """``value`` as JSON: every value that JSON does not give back exactly has its kind."""
+        match value:
+            case None | bool() | int() | str():
+                return value
+            case float():
+                return {"float": value.hex()}
+            case Tensor():
+                name = str(len(self._tensors))
+                self._tensors[name] = value
+                return {"tensor": name}
+            case tuple():
+                return {"tuple": [self.pack(item) for item in value]}
+            case list():
+                return [self.pack(item) for item in value]
+            case dict() if all(isinstance(key, str) for key in value):
+                return {"dict": {key: self.pack(item) for key, item in value.items()}}
+        raise _unsaved(f"a {type(value).__name__}")
+
+    def unpack(self, packed: Any) -> Any:
+        """The value that :meth:`pack` was given."""
+        match packed:
+            case {"float": text}:
+                return float.fromhex(text)
+            case {"tensor": name}:
+                return self._tensors[name]
+            case {"tuple": items}:
+                return tuple(self.unpack(item) for item in items)
+            case {"dict": items}:
+                return {key: self.unpack(item) for key, item in items.items()}
+            case list():
+                return [self.unpack(item) for item in packed]
+        return packed
