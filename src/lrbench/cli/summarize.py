@@ -75,6 +75,8 @@ def summarize(
     counted, never averaged; with a target they count as not having reached it.
 
     Exit code 1 says that something in the folder is damaged; it is named, and the rest is shown.
+    Exit code 3 says that runs of one seed had not the same data, split, first weights or batches,
+    though their settings claim so: their arms cannot be compared.
     """
     from lrbench.report import tables
     from lrbench.workflows.summarize import summarize as work
@@ -99,6 +101,8 @@ def summarize(
         )
     for notice in summary.notices:
         console.say(notice)
+    if summary.mismatches:
+        raise typer.Exit(int(ExitCode.DIFFERENCE))
     if summary.has_corrupt:
         raise typer.Exit(int(ExitCode.RUN_FAILED))
 

@@ -71,6 +71,8 @@ def sweep(
     _show_report(report, plan, json)
     if report.failures:
         raise typer.Exit(int(ExitCode.RUN_FAILED))
+    if report.mismatches:
+        raise typer.Exit(int(ExitCode.DIFFERENCE))
 
 
 def _headline(plan: SweepPlan) -> str:
@@ -140,6 +142,7 @@ def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
                 "diverged": report.diverged,
                 "complete_before": report.skipped,
                 "failed": [{"run": run, "reason": reason} for run, reason in report.failures],
+                "mismatches": list(report.mismatches),
             }
         )
         return
@@ -147,6 +150,8 @@ def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
         say(f"failed: {run}")
         for line in reason.splitlines():
             say(f"  {line}")
+    for mismatch in report.mismatches:
+        say(f"not comparable: {mismatch}")
     parts = [f"{_count(report.done, 'run')} trained"]
     if report.diverged:
         parts.append(f"{report.diverged} of them diverged")

@@ -158,6 +158,14 @@ def read_line(path: Path, limit: int) -> bytes:
         return file.readline(limit)
 
 
+def read_end(path: Path, size: int) -> bytes:
+    """The last ``size`` bytes of a regular file, or all of it."""
+    descriptor = _open_to_read(path, LOG_LIMIT)
+    with os.fdopen(descriptor, "rb") as file:
+        file.seek(-min(size, os.fstat(descriptor).st_size), os.SEEK_END)
+        return file.read()
+
+
 def _open_to_read(path: Path, limit: int) -> int:
     hook(Operation("read", path))
     # Without O_NONBLOCK, opening a pipe would wait for a writer.

@@ -14,7 +14,7 @@ from typing import Any
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
-from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_file
+from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_end, read_file
 from lrbench.record.heartbeat import last_beat
 from lrbench.record.logs import Log, parse_log
 from lrbench.spec.canonical import digest, is_intact, parse
@@ -71,6 +71,14 @@ class Record:
         for name in (layout.CHECKPOINT, layout.PREVIOUS):
             with suppress(RecordError):
                 return int(read_header(self.path / name)["step"])
+        return 0
+
+    @property
+    def updates(self) -> int:
+        """Updates in the log of an unfinished run."""
+        with suppress(LrbenchError, OSError, ValueError):
+            end = read_end(self.path / "steps.csv", 4096)
+            return int(end[: end.rfind(b"\n")].rpartition(b"\n")[2].partition(b",")[0]) + 1
         return 0
 
     def log(self, name: str) -> Log:

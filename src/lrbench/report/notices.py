@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+from lrbench.record.pairing import Mismatch
 from lrbench.report.escapes import printable
 from lrbench.report.frames import Arm
 from lrbench.report.plans import Progress
@@ -22,6 +23,13 @@ def of_plans(plans: Sequence[Progress]) -> Iterator[str]:
             done = f"{plan.finished} of {plan.planned} runs finished"
             others = [f"{count} {status}" for status, count in sorted(plan.unfinished.items())]
             yield f"sweep {printable(plan.sweep_id)}: {'; '.join([done, *others])}"
+
+
+def of_mismatches(mismatches: Sequence[Mismatch]) -> Iterator[str]:
+    """A sentence on runs of a seed that do not share what they claim to."""
+    if mismatches:
+        told = some([printable(str(one)) for one in mismatches], "; ")
+        yield f"not comparable, the inputs of runs with one seed differ: {told}"
 
 
 def of_skipped(skipped: Sequence[Skipped]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
+from lrbench.record.pairing import Mismatch, Pairing
 from lrbench.record.reader import Record, Status, find_foreign, find_records, read_record
 from lrbench.report.settings import flatten
 from lrbench.spec.canonical import canonical, digest, parse
@@ -57,8 +58,11 @@ class Skipped:
     reason: str = ""
 
 
-def read_runs(folder: Path, goal: Goal | None = None) -> tuple[list[Row], list[Skipped]]:
-    """A row for every record whose settings are known, and what is not in the figures.
+def read_runs(
+    folder: Path, goal: Goal | None = None
+) -> tuple[list[Row], list[Skipped], list[Mismatch]]:
+    """A row for every record whose settings are known, what is not in the figures, and which runs
+    of a seed do not have the inputs in common that they claim to.
 
     An unfinished run has a row without outcomes, since its arm and seed are known, and is among the
     skipped too. Never raises for what a record holds.
@@ -66,6 +70,7 @@ def read_runs(folder: Path, goal: Goal | None = None) -> tuple[list[Row], list[S
     rows: list[Row] = []
     skipped: list[Skipped] = []
     seen: dict[str, str] = {}
+    pairing = Pairing()
     for record in _finished_first(folder):
         identity = record.result.get("spec_digest") or digest(record.spec)
         if record.spec and identity in seen:
@@ -74,7 +79,8 @@ def read_runs(folder: Path, goal: Goal | None = None) -> tuple[list[Row], list[S
             continue
         try:
             row = _row(record, goal) if record.spec else None
-        except (RecordError, ValidationError, OSError) as error:
+            pairing.add(record)
+        except (RecordError, ValidationError, OSError, LookupError, TypeError) as error:
             skipped.append(Skipped(record.run_id, Status.CORRUPT, reason(error)))
             continue
         if row:
@@ -84,7 +90,7 @@ def read_runs(folder: Path, goal: Goal | None = None) -> tuple[list[Row], list[S
             skipped.append(Skipped(record.run_id, record.status, record.reason))
     if not (folder / layout.SPEC).exists():
         skipped += [Skipped(path.name, "foreign") for path in find_foreign(folder)]
-    return rows, skipped
+    return rows, skipped, pairing.mismatches()
 
 
 def _finished_first(folder: Path) -> Iterator[Record]:

@@ -71,7 +71,7 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
         raise RecordError(relation, key=str(record.path), remedy="the command that began it")
     spec = RunSpec.of(record.spec, str(record.path / layout.SPEC))
     if not trust:
-        _refuse_own_code(spec, record.path)
+        refuse_own_code(spec, record.run_id)
     manifest = read_json(record.path / layout.MANIFEST)
     settings = dict(manifest["data"]["settings"])
     if not trust:
@@ -100,11 +100,18 @@ def components(spec: RunSpec) -> Iterator[tuple[str, Component]]:
             yield f"optimizer.{what}", component
 
 
-def _refuse_own_code(spec: RunSpec, path: Path) -> None:
+def refuse_own_code(spec: RunSpec, name: str) -> None:
+    """Refuse import paths that lead outside of lrbench and torch.
+
+    Raises
+    ------
+    ConfigError
+        All of them; ``name`` says whose they are.
+    """
     foreign = [
         Problem(
             "leads to code outside of lrbench and torch, which is run only if you trust it",
-            key=f"{group}._target_ of {path.name}",
+            key=f"{group}._target_ of {name}",
             got=component.target,
             remedy="--trust",
         )

@@ -110,6 +110,10 @@ def schedule_digest(plan: Plan) -> str:
     return digests[0] if len(digests) == 1 else "+".join(digests)
 
 
+class Paused(KeyboardInterrupt):
+    """A run was stopped where it was to be stopped."""
+
+
 class Cadence:
     """When to save: every so many updates, or as often as costs next to nothing.
 
@@ -154,6 +158,8 @@ class Recording:
         Why it does not go on at a later place.
     stop : Stop
         Asked after every update; a stopped run saves its state and raises KeyboardInterrupt.
+    until : int, optional
+        Updates after which the run saves its state and raises :class:`Paused`.
     on_progress : callable
     """
 
@@ -167,6 +173,7 @@ class Recording:
         checkpoint: Checkpoint | None,
         remarks: Sequence[str],
         stop: Stop,
+        until: int | None,
         on_progress: Callable[[Progress], None],
     ) -> None:
         self._writer = writer
@@ -176,10 +183,12 @@ class Recording:
         self._checkpoint = checkpoint
         self._remarks = remarks
         self._stop = stop
+        self._until = until
         self._on_progress = on_progress
         self._cadence = Cadence(run.checkpoint_every)
         self._last = time.monotonic()
         self._manifest: dict[str, Any] = {}
+        self._is_paused = False
 
     def begin(self, start: Start) -> None:
         """Open the record, or go on with it."""
@@ -225,7 +234,8 @@ class Recording:
         """Whether the cadence says so, or the run is to stop."""
         now = time.monotonic()
         self._writer.beat(done, now)
-        return self._stop.is_asked or self._cadence.is_due(done, is_look, now)
+        self._is_paused = done == self._until
+        return self._is_paused or self._stop.is_asked or self._cadence.is_due(done, is_look, now)
 
     def save(self, capture: Callable[[], State]) -> None:
         """Write a checkpoint; then stop if that was asked for.
@@ -233,7 +243,7 @@ class Recording:
         Raises
         ------
         KeyboardInterrupt
-            It was.
+            It was; :class:`Paused` where that was known beforehand.
         """
         started = time.monotonic()
         try:
@@ -249,6 +259,8 @@ class Recording:
                 body=state.body,
             )
         self._cadence.took(time.monotonic() - started)
+        if self._is_paused:
+            raise Paused
         if self._stop.is_asked:
             raise KeyboardInterrupt
 

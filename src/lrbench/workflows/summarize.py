@@ -47,6 +47,8 @@ class Summary:
         What must be known besides the rows.
     skipped : tuple of Skipped
         What is in the folder and in no figure.
+    mismatches : tuple of str
+        Runs of a seed that do not share what they must share: their arms cannot be compared.
     """
 
     path: Path
@@ -58,6 +60,7 @@ class Summary:
     arms: tuple[Arm, ...]
     notices: tuple[str, ...]
     skipped: tuple[Skipped, ...]
+    mismatches: tuple[str, ...]
 
     @property
     def has_corrupt(self) -> bool:
@@ -96,7 +99,7 @@ def summarize(
     """
     _check(folder, metric, target, level)
     goal = None if target is None else Goal(metric, target)
-    rows, skipped = read_runs(folder, goal)
+    rows, skipped, mismatches = read_runs(folder, goal)
     if not rows and all(one.status == "foreign" for one in skipped):
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
     statuses = {_digest(one.name): one.status for one in skipped}
@@ -110,6 +113,7 @@ def summarize(
     asked = parse_by(by, keys) if by is not None and rows else ()
     shown = describe_arms(frame, asked, asked, level, goal) if asked else arms
     said = (
+        *notices.of_mismatches(mismatches),
         *notices.of_plans(plans),
         *notices.of_skipped([*skipped, *damaged]),
         *notices.of_arms(arms),
@@ -126,6 +130,7 @@ def summarize(
         arms=tuple(sorted(shown, key=lambda arm: _place(arm, metric))),
         notices=said,
         skipped=(*skipped, *damaged),
+        mismatches=tuple(map(str, mismatches)),
     )
 
 

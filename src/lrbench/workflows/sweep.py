@@ -15,6 +15,7 @@ from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
 from lrbench.record.files import claim_folder, replace_file
+from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
@@ -100,6 +101,8 @@ class SweepReport:
     done, diverged, skipped : int
         Runs trained now, how many of them diverged, and runs that were complete before.
     failures : tuple of (run id, reason)
+    mismatches : tuple of str
+        Runs of a seed that do not share what they must share: their arms cannot be compared.
     """
 
     path: Path
@@ -107,6 +110,7 @@ class SweepReport:
     diverged: int
     skipped: int
     failures: tuple[tuple[str, str], ...]
+    mismatches: tuple[str, ...]
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -231,8 +235,22 @@ def run_sweep(
             diverged += event.value.diverged_at is not None
         on_event(job, event)
     return SweepReport(
-        plan.path, done, diverged, sum(job.is_finished for job in plan.jobs), tuple(failures)
+        plan.path,
+        done,
+        diverged,
+        sum(job.is_finished for job in plan.jobs),
+        tuple(failures),
+        _mismatches(plan),
     )
+
+
+def _mismatches(plan: SweepPlan) -> tuple[str, ...]:
+    pairing = Pairing()
+    for job in plan.jobs:
+        record = read_record(plan.results / job.run.spec.run_id)
+        if record.status.is_finished:
+            pairing.add(record)
+    return tuple(map(str, pairing.mismatches()))
 
 
 def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:

@@ -1,0 +1,77 @@
+"""The files of a record, looked at as closely as can be without training: tier 0 of verification.
+
+That every byte is the one that was written is seen when a record is read with ``every_byte``. This
+is about what the bytes say: that rows are all there and in order, and agree with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lrbench.errors import LrbenchError, RecordError
+from lrbench.record import layout
+from lrbench.record.checkpoint import read_checkpoint
+from lrbench.record.files import read_file
+from lrbench.record.reader import Record
+from lrbench.spec.canonical import digest
+from lrbench.spec.run import RunSpec
+from lrbench.spec.sweep import SweepSpec
+
+
+def check_record(record: Record) -> None:
+    """Hold what the files of a record say against each other.
+
+    Raises
+    ------
+    RecordError
+        Naming the file and what must hold.
+    """
+    RunSpec.of(record.spec, str(record.path / layout.SPEC))
+    if not record.status.is_finished:
+        _check_checkpoints(record)
+        return
+    for name in layout.LOGS:
+        rows, stated = len(record.log(name).rows), record.result["logs"][name]["rows"]
+        if rows != stated:
+            raise _must(record, name, f"must have the {stated} rows its closing file states")
+    steps = record.log("steps.csv").column("step")
+    diverged_at, total = record.result["diverged_at"], record.spec["train"]["steps"]
+    if steps != list(range(len(steps))):
+        raise _must(record, "steps.csv", "must have a row for every update, in order")
+    if diverged_at is None and len(steps) != total:
+        raise _must(record, "steps.csv", f"must have the {total} updates of the specification")
+    evals = record.log("evals.csv")
+    last = dict(zip(evals.columns, evals.rows[-1], strict=True)) if evals.rows else {}
+    final = record.result["final"]
+    if any(value is not None and last.get(name) != value for name, value in final.items()):
+        raise _must(record, "evals.csv", "must end with the final evaluation of its closing file")
+    _check_checkpoints(record)
+
+
+def check_plans(folder: Path) -> Iterator[str]:
+    """What is wrong with the plans of sweeps in a folder of results, in words."""
+    for path in sorted((folder / layout.SWEEPS).glob("*.json")):
+        try:
+            plan = SweepSpec.model_validate_json(_text(path))
+        except (LrbenchError, ValueError) as error:
+            told = str(error).partition("\n")[0]
+            yield f"{layout.SWEEPS}/{path.name} is damaged: {told}"
+            continue
+        if plan.sweep_id != path.stem or _text(path) != plan.text:
+            yield f"{layout.SWEEPS}/{path.name} is damaged: it is not the plan its name says"
+
+
+def _text(path: Path) -> str:
+    return read_file(path).decode()
+
+
+def _check_checkpoints(record: Record) -> None:
+    for name in (layout.CHECKPOINT, layout.PREVIOUS):
+        path = record.path / name
+        if path.exists() and read_checkpoint(path).spec_digest != digest(record.spec):
+            raise _must(record, name, "must belong to the specification")
+
+
+def _must(record: Record, name: str, relation: str) -> RecordError:
+    return RecordError(relation, key=str(record.path / name))

@@ -1,0 +1,173 @@
+"""A run made again from its record: the record stays as it is, the run goes into another folder."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lrbench.engine.profiles import variables_of
+from lrbench.errors import ConfigError
+from lrbench.record import layout
+from lrbench.record.changes import Change, differing_environment
+from lrbench.record.difference import Difference, first_difference
+from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, replace_file
+from lrbench.record.reader import Record, read_json, read_record
+from lrbench.spec.run import RunSpec
+from lrbench.workflows.isolated import isolated
+from lrbench.workflows.recorded import resolved_of
+from lrbench.workflows.recording import Paused, Progress
+from lrbench.workflows.run import run
+
+NUMERIC = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
+"""Environment variables that decide bits: those a run had, its replay has too."""
+
+PLAIN = re.compile(r"[\w,.:-]{1,40}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A record to be made again, and what is allowed for it.
+
+    Parameters
+    ----------
+    path : Path
+        Of the record.
+    trust : bool
+        Import its own code, fetch its data from where it says.
+    data_root : Path, optional
+        The folder with its dataset's files on this machine.
+    """
+
+    path: Path
+    trust: bool = False
+    data_root: Path | None = None
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What ``lrbench replay`` answers, as plain data.
+
+    Parameters
+    ----------
+    path : Path
+        The record of the replay.
+    difference : Difference or None
+        To the original, the first one; None: not one bit.
+    profile : tuple of Change
+        What decides bits and is not as it was.
+    """
+
+    path: Path
+    difference: Difference | None
+    profile: tuple[Change, ...]
+
+
+def replay(
+    source: Source,
+    into: Path | None = None,
+    *,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Replay:
+    """Train a recorded run again, under its specification and profile, and compare.
+
+    Parameters
+    ----------
+    source : Source
+    into : Path, optional
+        The folder of results for the replay; default: a new one among the temporary files.
+
+    Raises
+    ------
+    ConfigError
+        There is no finished run, it needs trust, or ``into`` holds a record of it already.
+    RecordError
+        It is damaged.
+    """
+    record = read_record(source.path, every_byte=True)
+    resolved_of(record, trust=source.trust)
+    if not record.status.is_finished:
+        relation = f"must be finished to be repeated (it is {record.status})"
+        raise ConfigError(relation, key=str(source.path), remedy=f"lrbench resume {source.path}")
+    folder = into or Path(tempfile.mkdtemp(prefix="lrbench-replay-"))
+    if (folder / record.run_id).exists():
+        relation = "must not hold a record of this run already"
+        raise ConfigError(relation, key="--into", got=str(folder))
+    made = isolated(
+        replay_job,
+        (source, folder),
+        variables_then(record),
+        name=record.run_id,
+        on_progress=on_progress,
+    )
+    again = read_record(made)
+    return Replay(made, first_difference(record, again), differing_profile(record, again))
+
+
+def replay_job(payload: tuple[Source, Path], report: Callable[[Progress], None]) -> Path:
+    """:func:`make_again` in a worker."""
+    source, into = payload
+    return make_again(source, into, on_progress=report).path
+
+
+def make_again(
+    source: Source,
+    into: Path,
+    *,
+    until: int | None = None,
+    from_checkpoint: bool = False,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+) -> Record:
+    """Train a recorded run again in this process, into the folder of results ``into``.
+
+    Parameters
+    ----------
+    source : Source
+    into : Path
+    until : int in [1, inf), in updates, optional
+        Stop after so many, with an unfinished record.
+    from_checkpoint : bool
+        Begin with the record's last checkpoint and its logs until then, if it has one.
+    """
+    record = read_record(source.path)
+    resolved = resolved_of(record, trust=source.trust, data_root=source.data_root)
+    claim_folder(into)
+    if from_checkpoint:
+        _copy_beginning(record.path, into / record.run_id)
+    with suppress(Paused):
+        run(
+            resolved,
+            into,
+            reason="replay",
+            until=until,
+            any_profile=True,
+            on_progress=on_progress,
+        )
+    return read_record(into / record.run_id)
+
+
+def variables_then(record: Record) -> dict[str, str]:
+    """The environment variables a record's process was started with, as far as they decide bits."""
+    spec = RunSpec.of(record.spec, str(record.path / layout.SPEC))
+    then = read_json(record.path / layout.MANIFEST).get("environment", {}).get("variables", {})
+    known = {name: str(then[name]) for name in NUMERIC if name in then}
+    return {name: value for name, value in known.items() if PLAIN.fullmatch(value)} | variables_of(
+        spec.compute
+    )
+
+
+def differing_profile(record: Record, again: Record) -> tuple[Change, ...]:
+    """The facts of the profile, all of which decide bits, that are not as they were."""
+    manifests = [read_json(one.path / layout.MANIFEST) for one in (record, again)]
+    return tuple(c for c in differing_environment(*manifests) if c.key.startswith("profile."))
+
+
+def _copy_beginning(original: Path, copy: Path) -> None:
+    """What a run that stopped at the last checkpoint would have left."""
+    claim_folder(copy)
+    for name in (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.CHECKPOINT, *layout.LOGS):
+        with suppress(FileNotFoundError):
+            replace_file(copy / name, read_file(original / name, LOG_LIMIT))

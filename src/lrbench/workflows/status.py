@@ -1,0 +1,122 @@
+"""What has become of every run of a folder, derived from its files at this moment."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lrbench.record import layout
+from lrbench.record.heartbeat import BEAT_S, last_beat
+from lrbench.record.reader import Record, Status, read_record
+from lrbench.report.plans import Progress as SweepProgress
+from lrbench.report.plans import read_plans
+from lrbench.report.runs import Skipped
+from lrbench.workflows.recorded import find_runs
+
+WATCH_S = BEAT_S + 1.0
+"""Seconds in which a live writer elsewhere shows itself."""
+
+
+@dataclass(frozen=True)
+class RunStatus:
+    """One run.
+
+    Parameters
+    ----------
+    run_id : str
+    status : Status
+    updates : int
+        That its log has, as of now.
+    total : int or None
+        That it is to make; None where it is not known.
+    goes_on_at : int
+        The update it would go on with; 0 for one that has no checkpoint, or is finished.
+    attempts : int
+        Times it was begun or gone on with.
+    reason : str
+        In words, where the status does not say it all.
+    """
+
+    run_id: str
+    status: Status
+    updates: int
+    total: int | None
+    goes_on_at: int
+    attempts: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class FolderStatus:
+    """What ``lrbench status`` answers.
+
+    Parameters
+    ----------
+    path : Path
+    runs : tuple of RunStatus
+    sweeps : tuple of SweepProgress
+    damaged : tuple of Skipped
+        Plans of sweeps that cannot be read.
+    """
+
+    path: Path
+    runs: tuple[RunStatus, ...]
+    sweeps: tuple[SweepProgress, ...]
+    damaged: tuple[Skipped, ...]
+
+    @property
+    def counts(self) -> dict[Status, int]:
+        """Runs by status, in the order of the statuses."""
+        found = Counter(run.status for run in self.runs)
+        return {status: found[status] for status in Status if found[status]}
+
+
+def status(path: Path) -> FolderStatus:
+    """Look at a record or at every record of a folder; nothing is changed.
+
+    Where another machine wrote a record last, it is watched for some seconds.
+
+    Raises
+    ------
+    ConfigError
+        There is no record.
+    """
+    records = _watched([read_record(one) for one in find_runs(path)])
+    statuses = {record.path.name.rpartition("-")[2]: str(record.status) for record in records}
+    sweeps, damaged = read_plans(path, statuses)
+    return FolderStatus(path, tuple(map(_status_of, records)), tuple(sweeps), tuple(damaged))
+
+
+def _watched(records: list[Record]) -> list[Record]:
+    """The records, those told to be running whose writer elsewhere shows a sign of life."""
+    beats = {r.path: last_beat(r.path) for r in records if r.status is Status.UNKNOWN}
+    if not beats:
+        return records
+    time.sleep(WATCH_S)
+    alive = {path for path, beat in beats.items() if last_beat(path) != beat}
+    # Those that ended meanwhile are read again, too.
+    again = {path: read_record(path) for path in alive}
+    return [
+        replace(again[r.path], status=Status.RUNNING)
+        if r.path in alive and again[r.path].status is Status.UNKNOWN
+        else again.get(r.path, r)
+        for r in records
+    ]
+
+
+def _status_of(record: Record) -> RunStatus:
+    total = record.spec.get("train", {}).get("steps")
+    is_over = record.status.is_finished
+    updates = record.result["logs"]["steps.csv"]["rows"] if is_over else record.updates
+    folder = record.path / layout.ATTEMPTS
+    return RunStatus(
+        run_id=record.run_id,
+        status=record.status,
+        updates=updates,
+        total=total,
+        goes_on_at=0 if is_over else record.resumes_at,
+        attempts=len(list(folder.glob("*.json"))),
+        reason=record.reason,
+    )

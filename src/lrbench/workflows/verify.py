@@ -1,0 +1,287 @@
+"""Is a record what it says, and does the run come out the same again? In tiers, each over the last.
+
+The original is never touched: whatever is trained goes into a folder of its own, which is kept only
+where it shows a difference.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+
+from lrbench.errors import ConfigError, LrbenchError, RecordError
+from lrbench.launchers.local import Event, run_jobs
+from lrbench.record import layout
+from lrbench.record.bundle import open_bundle
+from lrbench.record.changes import Change
+from lrbench.record.difference import Difference, first_difference
+from lrbench.record.pairing import Pairing
+from lrbench.record.reader import Record, Status, find_records, read_record
+from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
+from lrbench.workflows.integrity import check_plans, check_record
+from lrbench.workflows.inputs import differing_input
+from lrbench.workflows.recorded import find_runs, resolved_of
+from lrbench.workflows.recording import Progress
+from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then
+
+TASK = "lrbench.workflows.verify:verify_job"
+
+PREFIX = 50
+"""Updates that are made again where only the beginning is asked for."""
+
+
+class Level(StrEnum):
+    """How far a verification goes; each level includes those before it."""
+
+    FILES = "files"
+    """Every byte is the one that was written; logs are whole and in order."""
+    INPUTS = "inputs"
+    """Data, split, every batch, every rate and the first weights come out the same."""
+    PREFIX = "prefix"
+    """So do the first updates."""
+    CHECKPOINT = "from-checkpoint"
+    """So do the updates after the last checkpoint, and the final weights."""
+    FULL = "full"
+    """So does every update."""
+
+
+class Verdict(StrEnum):
+    """What a verification came to."""
+
+    IDENTICAL = "identical"
+    UNFINISHED = "unfinished"
+    CLOSE = "close"
+    DIFFERENT = "different"
+    DAMAGED = "damaged"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found of one run.
+
+    Parameters
+    ----------
+    run_id : str
+    verdict : Verdict
+        ``close``: it differs, the profile differs as well, and what must be close is.
+        ``refused``: it could not be tried here; ``reason`` says why.
+    level : Level or None
+        The highest level at which all was the same; None if not even the files are in order.
+    reason : str
+        In words, of what is damaged, unfinished or refused.
+    difference : Difference or None
+        The first one.
+    profile : tuple of Change
+        What decides bits and is not as it was when the record was made.
+    closeness : Closeness or None
+        Where profile and run differ.
+    kept : Path or None
+        The record of the run made again, where it differs.
+    """
+
+    run_id: str
+    verdict: Verdict
+    level: Level | None
+    reason: str = ""
+    difference: Difference | None = None
+    profile: tuple[Change, ...] = ()
+    closeness: Closeness | None = None
+    kept: Path | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``lrbench verify`` answers.
+
+    Parameters
+    ----------
+    path : Path
+        What was verified.
+    level : Level
+        That was asked for.
+    runs : tuple of Verification
+    others : tuple of str
+        What is wrong besides the runs: a sweep's plan, inputs that runs of a seed do not share.
+    """
+
+    path: Path
+    level: Level
+    runs: tuple[Verification, ...]
+    others: tuple[str, ...]
+
+    def count(self, verdict: Verdict) -> int:
+        """Runs with this verdict."""
+        return sum(run.verdict is verdict for run in self.runs)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to verify of one record, and how.
+
+    Parameters
+    ----------
+    source : Source
+    level : Level
+    prefix : int in [1, inf), in updates
+    scratch : Path
+        Folder for what is made again.
+    """
+
+    source: Source
+    level: Level
+    prefix: int
+    scratch: Path
+
+
+def verify(
+    path: Path,
+    level: Level = Level.FULL,
+    *,
+    prefix: int = PREFIX,
+    workers: int = 1,
+    trust: bool = False,
+    data_root: Path | None = None,
+    on_event: Callable[[Record, Event], None] = lambda record, event: None,
+) -> Report:
+    """Verify a record, every record of a folder, or those of a bundle.
+
+    Parameters
+    ----------
+    path : Path
+        A record, a folder of results, or a bundle's file.
+    level : Level
+    prefix : int in [1, inf), in updates
+        For ``Level.PREFIX``.
+    workers : int in [1, inf)
+        Runs that are made again at once.
+    trust : bool
+        Import the records' own code, and fetch data from where they say.
+    data_root : Path, optional
+        The folder with the datasets' files on this machine.
+    on_event : callable
+        Hears of every start, progress and end of what is made again.
+
+    Raises
+    ------
+    ConfigError
+        There is no record.
+    RecordError
+        The bundle is damaged.
+    """
+    scratch = Path(tempfile.mkdtemp(prefix="lrbench-verify-"))
+    try:
+        folder = path
+        if path.is_file():
+            open_bundle(path, scratch / "bundle")
+            folder = scratch / "bundle" / "results"
+        records = [read_record(run, every_byte=True) for run in find_runs(folder)]
+        orders = [
+            Order(Source(record.path, trust, data_root), level, prefix, scratch / record.run_id)
+            for record in records
+        ]
+        others = [*check_plans(folder), *_mismatches(records)]
+        found = {record.run_id: _verify_files(record) for record in records}
+        # What is not in order or not finished is not made again.
+        jobs = [
+            index
+            for index, record in enumerate(records)
+            if level is not Level.FILES and found[record.run_id].verdict is Verdict.IDENTICAL
+        ]
+        payloads = [orders[index] for index in jobs]
+        environments = [variables_then(records[index]) for index in jobs]
+        events = run_jobs(TASK, payloads, workers=workers, environments=environments)
+        with closing(events):  # type: ignore[type-var]
+            for event in events:
+                record = records[jobs[event.job]]
+                if event.kind == "done":
+                    found[record.run_id] = event.value
+                elif event.kind == "failed":
+                    found[record.run_id] = replace(
+                        found[record.run_id], verdict=Verdict.REFUSED, reason=str(event.value)
+                    )
+                on_event(record, event)
+        return Report(path, level, tuple(found.values()), tuple(others))
+    finally:
+        shutil.rmtree(scratch / "bundle", ignore_errors=True)
+        with suppress(OSError):
+            scratch.rmdir()  # where nothing was kept
+
+
+def verify_job(order: Order, report: Callable[[Progress], None]) -> Verification:
+    """One run, in a worker that was started with the variables the run had."""
+    record = read_record(order.source.path)
+    files = Verification(record.run_id, Verdict.IDENTICAL, Level.FILES)
+    try:
+        resolved = resolved_of(record, trust=order.source.trust, data_root=order.source.data_root)
+        if found := differing_input(record, resolved):
+            return replace(files, verdict=Verdict.DIFFERENT, difference=found)
+        if order.level is Level.INPUTS:
+            return replace(files, level=Level.INPUTS)
+        return _verify_training(replace(files, level=Level.INPUTS), record, order, report)
+    except ConfigError as error:
+        return replace(files, verdict=Verdict.REFUSED, reason=str(error))
+
+
+def _verify_files(record: Record) -> Verification:
+    found = partial(Verification, record.run_id)
+    if record.status is Status.CORRUPT:
+        return found(Verdict.DAMAGED, None, record.reason)
+    try:
+        check_record(record)
+    except RecordError as error:
+        told = "; ".join(f"{Path(p.key or '').name} {p.relation}" for p in error.problems)
+        return found(Verdict.DAMAGED, None, told)
+    if not record.status.is_finished:
+        at = f" at step {record.resumes_at}" if record.resumes_at else ""
+        return found(Verdict.UNFINISHED, Level.FILES, f"{record.status}{at}")
+    if not record.result.get("inputs"):
+        reason = "was made by an earlier lrbench, whose bytes this one cannot repeat"
+        return found(Verdict.UNFINISHED, Level.FILES, reason)
+    return found(Verdict.IDENTICAL, Level.FILES)
+
+
+def _verify_training(
+    so_far: Verification, record: Record, order: Order, report: Callable[[Progress], None]
+) -> Verification:
+    total = record.spec["train"]["steps"]
+    is_prefix = order.level is Level.PREFIX and order.prefix < total
+    again = make_again(
+        order.source,
+        order.scratch,
+        until=order.prefix if is_prefix else None,
+        from_checkpoint=order.level is Level.CHECKPOINT,
+        on_progress=report,
+    )
+    rows = order.prefix if is_prefix else None
+    difference = first_difference(record, again, rows=rows)
+    profile = differing_profile(record, again)
+    if difference is None:
+        shutil.rmtree(order.scratch)
+        has_begun = order.level is not Level.CHECKPOINT or record.resumes_at
+        level = order.level if has_begun else Level.FULL
+        return replace(so_far, level=level, profile=profile)
+    near = closeness(record, again, losses_of_siblings(record)) if profile else None
+    is_close = near is not None and near.is_close
+    return replace(
+        so_far,
+        verdict=Verdict.CLOSE if is_close else Verdict.DIFFERENT,
+        difference=difference,
+        profile=profile,
+        closeness=near,
+        kept=again.path,
+    )
+
+
+def _mismatches(records: Sequence[Record]) -> Iterator[str]:
+    pairing = Pairing()
+    for record in records:
+        if record.status.is_finished:
+            pairing.add(record)
+    yield from map(str, pairing.mismatches())
