@@ -16,6 +16,7 @@ from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.engine.base import Outcome, Row, Start
 from lrbench.engine.device import check_device, configure, profile
+from lrbench.engine.profiles import are_in_force, variables_of
 from lrbench.engine.tables import table_digest
 from lrbench.errors import ConfigError, LrbenchError, RecordError, RunError
 from lrbench.record.environment import environment
@@ -25,6 +26,7 @@ from lrbench.record.writer import RecordWriter
 from lrbench.spec.run import FORMAT_VERSION
 from lrbench.streams import PURPOSES, SCHEME
 from lrbench.tasks.data.download import Progress as OnDownload
+from lrbench.workflows.isolated import isolated
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.results import check_results
 
@@ -133,6 +135,11 @@ def run(
     started = time.monotonic()
     check_results(results)
     check_device(run.spec.compute)
+    variables = variables_of(run.spec.compute)
+    if not are_in_force(variables):
+        job = (run, results, force, reason)
+        name = run.spec.run_id
+        return isolated(run_job, job, variables, name=name, on_progress=on_progress)
     with failures_named(results / run.spec.run_id), RecordWriter(results, run.spec) as writer:
         found = writer.found()
         if found.status is Status.CORRUPT and not force:
@@ -149,6 +156,14 @@ def run(
         status = Status.COMPLETE if outcome.diverged_at is None else Status.DIVERGED
         result = writer.close(_result(outcome))
     return _report(Record(writer.path, status, result=result), False, started)
+
+
+def run_job(
+    payload: tuple[Resolved, Path, bool, str], report: Callable[[Progress], None]
+) -> RunReport:
+    """:func:`run` in a worker."""
+    resolved, results, force, reason = payload
+    return run(resolved, results, force=force, reason=reason, on_progress=report)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, with_seed
+from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
@@ -221,7 +222,9 @@ def run_sweep(
     done = diverged = 0
     failures: list[tuple[str, str]] = []
     payloads = [(job.run, str(plan.results), force_damaged) for job in missing]
-    for event in _closing(run_jobs(TASK, payloads, workers=workers)):
+    environments = [variables_of(job.run.spec.compute) for job in missing]
+    events = run_jobs(TASK, payloads, workers=workers, environments=environments)
+    for event in _closing(events):
         job = missing[event.job]
         if event.kind == "failed":
             failures.append((job.run.spec.run_id, event.value))
