@@ -26,6 +26,10 @@ class _Nothing:
     def __repr__(self) -> str:
         return "nothing"
 
+    def __reduce__(self) -> str:
+        # By its name: an error that has travelled from a worker still has this very one.
+        return "NOTHING"
+
 
 NOTHING = _Nothing()
 """Stands for "no value was given" where ``None`` would be a value."""

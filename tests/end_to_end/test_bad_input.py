@@ -149,6 +149,8 @@ SETTINGS: list[tuple[str, list[str]]] = [
     ("compute.precision=fp17", ["must be one of: float32, float64, bf16, got 'fp17'"]),
     ("compute.threads=0", ["compute.threads must be at least 1, got 0"]),
     ("compute.threads=1000", ["compute.threads must not exceed", "got 1000"]),
+    ("compute.profile=fast", ["must be one of: native, strict, portable, got 'fast'"]),
+    ("compute.profile=strict compute.threads=2", ["compute.threads must be 1 with", "got 2"]),
     ("compute.deterministic=maybe", ["must be true or false, got 'maybe'"]),
     ("note=3", ["note must be a text, got 3"]),
     # models and data that do not fit

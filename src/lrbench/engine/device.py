@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
+from lrbench.engine.profiles import check_profile, mkl_mode, started_with, variables_of
 from lrbench.errors import DeviceError
 from lrbench.spec.canonical import digest
 from lrbench.spec.run import ComputeSpec
@@ -31,7 +33,7 @@ class Switch:
 
 
 def check_device(compute: ComputeSpec) -> None:
-    """Refuse a device or precision that this machine has not.
+    """Refuse a device, precision or profile that this machine has not.
 
     Raises
     ------
@@ -49,6 +51,7 @@ def check_device(compute: ComputeSpec) -> None:
     if compute.threads > cores:
         relation = f"must not exceed the {cores} cores of this machine"
         raise DeviceError(relation, key="threads", got=compute.threads)
+    check_profile(compute)
 
 
 def configure(compute: ComputeSpec) -> dict[str, Switch]:
@@ -73,6 +76,9 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
     torch.backends.cudnn.allow_tf32 = False
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.set_flush_denormal(False)
+    # Set on every run: the one before it in this process may have had another profile.
+    uses_onednn = compute.profile != "strict"
+    torch.backends.mkldnn.enabled = uses_onednn  # type: ignore[assignment]
     return {
         "threads": Switch(compute.threads, torch.get_num_threads()),
         "deterministic_algorithms": Switch(wanted, torch.are_deterministic_algorithms_enabled()),
@@ -81,7 +87,24 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
         "cudnn_allow_tf32": Switch(False, torch.backends.cudnn.allow_tf32),
         "matmul_allow_tf32": Switch(False, torch.backends.cuda.matmul.allow_tf32),
         "cublas_workspace_config": Switch(_asked_of_cublas(wanted), _cublas_workspace()),
+        "onednn": Switch(uses_onednn, torch.backends.mkldnn.enabled),
+        **_libraries(compute),
     }
+
+
+def _libraries(compute: ComputeSpec) -> dict[str, Switch]:
+    """What the profile asks of the libraries by variables, and what they answer.
+
+    oneDNN, as torch builds it, has no getter: of it no more is known than that the process was
+    started with the variable, which oneDNN reads at its first use.
+    """
+    answers: dict[str, Callable[[], str | None]] = {
+        "ATEN_CPU_CAPABILITY": lambda: torch.backends.cpu.get_cpu_capability().lower(),
+        "MKL_CBWR": mkl_mode,
+        "ONEDNN_MAX_CPU_ISA": lambda: started_with().get("ONEDNN_MAX_CPU_ISA"),
+    }
+    asked = variables_of(compute)
+    return {name.lower(): Switch(value, answers[name]()) for name, value in asked.items()}
 
 
 def _cublas_workspace() -> str | None:
@@ -105,7 +128,10 @@ def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]
         "interop_threads": torch.get_num_interop_threads(),
         "mkl": torch.backends.mkl.is_available(),
         "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
+        "mkl_mode": mkl_mode(),
         "mkl_cbwr": os.environ.get("MKL_CBWR"),
+        "aten_cpu_capability": os.environ.get("ATEN_CPU_CAPABILITY"),
+        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
         "default_dtype": str(torch.get_default_dtype()),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "engine": compute.engine,

@@ -11,7 +11,7 @@ import multiprocessing
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -50,13 +50,15 @@ class Event:
 
 
 class _Worker:
-    """One worker process and the job it has."""
+    """One worker process, the variables it was started with, and the job it has."""
 
-    def __init__(self, task: str) -> None:
+    def __init__(self, task: str, variables: Mapping[str, str]) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process: SpawnProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
-        self.process.start()
+        self.variables = variables
+        with _variables(variables):
+            self.process.start()
         theirs.close()
         self.job = NO_JOB
 
@@ -79,7 +81,13 @@ class _Worker:
             self.process.join()
 
 
-def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Event]:
+def run_jobs(
+    task: str,
+    payloads: Sequence[Any],
+    *,
+    workers: int,
+    environments: Sequence[Mapping[str, str]] | None = None,
+) -> Iterator[Event]:
     """Do every job, ``workers`` at a time, and tell what happens as it happens.
 
     Parameters
@@ -90,6 +98,10 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
     payloads : sequence
         One a job.
     workers : int in [1, inf)
+    environments : sequence of mapping, optional
+        One a job: variables its worker must have been started with, besides this process's own. A
+        worker does the jobs that have its variables and then gives way to one with others, so the
+        order is that of ``payloads`` only among jobs with equal variables.
 
     Yields
     ------
@@ -98,15 +110,18 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
         that raises fails; one whose worker dies is tried once more, then fails. No failure touches
         other jobs. Closing the iterator stops the workers.
     """
+    environments = environments or [{}] * len(payloads)
     waiting = deque(range(len(payloads)))
     deaths = dict.fromkeys(waiting, 0)
     unfinished = len(payloads)
     crew: list[_Worker] = []
     try:
         while unfinished:
-            while waiting and (worker := _free_worker(crew, workers, task)):
-                worker.give(waiting.popleft(), payloads)
-                yield Event("started", worker.job)
+            while waiting and (pair := _match(crew, waiting, environments, workers, task)):
+                worker, job = pair
+                waiting.remove(job)
+                worker.give(job, payloads)
+                yield Event("started", job)
             for worker, kind, value in _next_messages(crew):
                 job = worker.job
                 if kind == "progress":
@@ -137,14 +152,43 @@ def run_jobs(task: str, payloads: Sequence[Any], *, workers: int) -> Iterator[Ev
             raise
 
 
-def _free_worker(crew: list[_Worker], limit: int, task: str) -> _Worker | None:
-    """An idle worker, a new one if there may be more, or None."""
-    idle = next((worker for worker in crew if worker.job == NO_JOB), None)
-    if idle is None and len(crew) < limit:
-        with _later_interrupts():
-            idle = _Worker(task)
-            crew.append(idle)
-    return idle
+def _match(
+    crew: list[_Worker],
+    waiting: Sequence[int],
+    environments: Sequence[Mapping[str, str]],
+    limit: int,
+    task: str,
+) -> tuple[_Worker, int] | None:
+    """A free worker and the first job for its variables, a new worker if need be, or None."""
+    idle = [worker for worker in crew if worker.job == NO_JOB]
+    for worker in idle:
+        for job in waiting:
+            if environments[job] == worker.variables:
+                return worker, job
+    if len(crew) >= limit:
+        if not idle:
+            return None
+        idle[0].stop()
+        idle[0].join(STOP_GRACE_S)
+        crew.remove(idle[0])
+    with _later_interrupts():
+        crew.append(_Worker(task, environments[waiting[0]]))
+    return crew[-1], waiting[0]
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Variables of this process for as long as it starts another, which inherits them."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 @contextmanager

@@ -26,6 +26,7 @@ def _device(name: str) -> str:
 Device = Annotated[str, AfterValidator(_device)]
 Precision = Literal["float32", "float64", "bf16"]
 Engine = Literal["loop"]
+Profile = Literal["native", "strict", "portable"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Positive = Annotated[int, Field(ge=1)]
 
@@ -104,13 +105,20 @@ class DiagnosticsSpec(Frozen):
 
 
 class ComputeSpec(Frozen):
-    """On what, and how exactly, the numbers are computed."""
+    """On what, and how exactly, the numbers are computed.
+
+    Parameters
+    ----------
+    profile : {"native", "strict", "portable"}
+        Which code the libraries below torch may choose; see :mod:`lrbench.engine.profiles`.
+    """
 
     device: Device = "cpu"
     threads: Annotated[int, Field(ge=1, le=1024)] = 1
     precision: Precision = "float32"
     engine: Engine = "loop"
     deterministic: bool = True
+    profile: Profile = "native"
 
 
 class StreamSeeds(Frozen):

@@ -13,7 +13,8 @@ import torch
 import lrbench
 from lrbench.config.home import packaged_folder
 from lrbench.engine.device import configure
-from lrbench.errors import ConfigError
+from lrbench.engine.profiles import VARIABLES, check_profile
+from lrbench.errors import ConfigError, DeviceError
 from lrbench.record.environment import environment
 from lrbench.spec.run import ComputeSpec
 from lrbench.tasks.data.cache import cache_home
@@ -54,7 +55,7 @@ def examine(results: Path) -> list[Finding]:
     found += _devices()
     for name, switch in configure(ComputeSpec()).items():
         found.append(Finding("determinism", name, switch.effective, switch.took_effect))
-    return found + _folders(results)
+    return found + _profiles() + _folders(results)
 
 
 def _devices() -> list[Finding]:
@@ -72,6 +73,19 @@ def _devices() -> list[Finding]:
     ]
     if not cards:
         found.append(Finding("device", "cuda", "none on this machine"))
+    return found
+
+
+def _profiles() -> list[Finding]:
+    """The values of ``compute.profile``: the variables of each, or why it cannot be had here."""
+    found = []
+    for name, variables in VARIABLES.items():
+        try:
+            check_profile(ComputeSpec(profile=name))
+            value = ", ".join(f"{key}={held}" for key, held in variables.items()) or "nothing held"
+        except DeviceError as error:
+            value = f"not here: {error.problems[0].relation}"
+        found.append(Finding("profiles", name, value))
     return found
 
 

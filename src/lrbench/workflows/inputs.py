@@ -54,9 +54,7 @@ def _differing_row(record: Record, plan: Plan) -> Difference | None:
     """The first update with another batch or another rate than it has now."""
     log = record.log(STEPS)
     lane = plan.lanes[0]
-    order = BatchOrder(
-        lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu")
-    )
+    order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu"))
     rates = plan.rates[:, 0].tolist()
     pairs = zip(log.column("batch_digest"), log.column("lr"), strict=True)
     for step, (batch, rate) in enumerate(pairs):

@@ -184,9 +184,7 @@ def _unfinished(record: Record, trust: bool, data_root: Path | None) -> Unfinish
     return Unfinished(run, record.resumes_at, variables_then(record))
 
 
-def _not_begun(
-    plan: Path, known: set[str], trust: bool
-) -> Iterator[tuple[str, Unfinished | str]]:
+def _not_begun(plan: Path, known: set[str], trust: bool) -> Iterator[tuple[str, Unfinished | str]]:
     """The runs of a sweep that have no record yet, or why one cannot be trained."""
     try:
         spec = SweepSpec.model_validate_json(read_file(plan))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, with_seed
+from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
@@ -20,10 +21,11 @@ from lrbench.record.reader import Status, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
+from lrbench.workflows.failures import failures_named
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.run import RunReport, failures_named, resolve_arm, run
+from lrbench.workflows.run import RunReport, resolve_arm, run
 
 TASK = "lrbench.workflows.sweep:train_job"
 
@@ -226,7 +228,9 @@ def run_sweep(
     done = diverged = 0
     failures: list[tuple[str, str]] = []
     payloads = [(job.run, str(plan.results), force_damaged) for job in missing]
-    for event in _closing(run_jobs(TASK, payloads, workers=workers)):
+    environments = [variables_of(job.run.spec.compute) for job in missing]
+    events = run_jobs(TASK, payloads, workers=workers, environments=environments)
+    for event in _closing(events):
         job = missing[event.job]
         if event.kind == "failed":
             failures.append((job.run.spec.run_id, event.value))

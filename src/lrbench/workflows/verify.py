@@ -15,17 +15,16 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from lrbench.errors import ConfigError, LrbenchError, RecordError
+from lrbench.errors import ConfigError, RecordError
 from lrbench.launchers.local import Event, run_jobs
-from lrbench.record import layout
 from lrbench.record.bundle import open_bundle
 from lrbench.record.changes import Change
 from lrbench.record.difference import Difference, first_difference
 from lrbench.record.pairing import Pairing
-from lrbench.record.reader import Record, Status, find_records, read_record
+from lrbench.record.reader import Record, Status, read_record
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
-from lrbench.workflows.integrity import check_plans, check_record
 from lrbench.workflows.inputs import differing_input
+from lrbench.workflows.integrity import check_plans, check_record
 from lrbench.workflows.recorded import find_runs, resolved_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then

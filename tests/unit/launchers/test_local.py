@@ -33,6 +33,9 @@ def work(payload, report):
             Path(value).touch()
             os._exit(7)
         return "second"
+    if what == "variables":
+        started_with = Path("/proc/self/environ").read_bytes().split(b"\\0")
+        return [word.decode() for word in started_with if word.startswith(b"LRBENCH_OF_")]
     if what == "sleep":
         Path(value).touch()
         try:
@@ -100,6 +103,42 @@ def test_what_raises_or_dies_fails_alone(task: str, tmp_path: Path) -> None:
     # A worker that did not die goes on to the next job.
     pids = {event.job: event.value[1] for event in events if event.kind == "progress"}
     assert pids[0] == pids[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_worker_is_started_with_the_variables_of_its_job(
+    task: str, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setenv("LRBENCH_OF_ALL", "0")
+    monkeypatch.delenv("LRBENCH_OF_JOB", raising=False)
+    one, two = {"LRBENCH_OF_JOB": "1"}, {"LRBENCH_OF_JOB": "2", "LRBENCH_OF_ALL": "9"}
+    environments = [{}, one, two, {}, one, two]
+    payloads = [("variables", None)] * 6
+    events = list(run_jobs(task, payloads, workers=workers, environments=environments))
+    assert "LRBENCH_OF_JOB" not in os.environ
+    assert os.environ["LRBENCH_OF_ALL"] == "0"
+    found = {job: sorted(value) for job, (_, value) in ends(events).items()}
+    assert found[0] == found[3] == ["LRBENCH_OF_ALL=0"]
+    assert found[1] == found[4] == ["LRBENCH_OF_ALL=0", "LRBENCH_OF_JOB=1"]
+    assert found[2] == found[5] == ["LRBENCH_OF_ALL=9", "LRBENCH_OF_JOB=2"]
+    # No worker is used for other variables than its own, none is left, and warm ones are used.
+    pids = {event.job: event.value[1] for event in events if event.kind == "progress"}
+    assert len({pids[0], pids[1], pids[2]}) == 3
+    assert not any(map(alive, pids.values()))
+    if workers == 1:
+        assert [pids[3], pids[4], pids[5]] == [pids[0], pids[1], pids[2]]
+        started = [event.job for event in events if event.kind == "started"]
+        assert started == [0, 3, 1, 4, 2, 5]
+
+
+def test_a_worker_with_variables_that_dies_is_replaced_by_one_with_the_same(
+    task: str, tmp_path: Path
+) -> None:
+    held = {"LRBENCH_OF_JOB": "1"}
+    payloads = [("die once", str(tmp_path / "flag")), ("variables", None)]
+    events = list(run_jobs(task, payloads, workers=1, environments=[held, held]))
+    assert ends(events) == {0: ("done", "second"), 1: ("done", ["LRBENCH_OF_JOB=1"])}
+    assert [event.job for event in events if event.kind == "retried"] == [0]
 
 
 @pytest.mark.parametrize("how", ["close", "raise"])

@@ -1,0 +1,89 @@
+"""Training a run into its record, from the start or from where it can be gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from lrbench.config.resolve import Resolved
+from lrbench.engine.base import State
+from lrbench.engine.device import configure, profile
+from lrbench.errors import RecordError
+from lrbench.record.changes import differing_environment
+from lrbench.record.checkpoint import Checkpoint
+from lrbench.record.layout import CHECKPOINT, PREVIOUS
+from lrbench.record.writer import RecordWriter
+from lrbench.workflows.plan import ENGINES, load_data, make_plan
+from lrbench.workflows.recording import Progress, Recording, facts_of
+from lrbench.workflows.stopping import gentle_stop
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How a run is trained, none of which changes a number; see :func:`workflows.run.run`."""
+
+    force: bool
+    reason: str
+    until: int | None
+    any_profile: bool
+
+
+def train(
+    run: Resolved,
+    writer: RecordWriter,
+    manner: Manner,
+    *,
+    on_progress: Callable[[Progress], None],
+    on_stop: Callable[[], None],
+) -> dict[str, Any]:
+    """Train to the end, and close the record; returns its closing file."""
+    spec = run.spec
+    switches = configure(spec.compute)
+    plan = make_plan(spec, load_data(run))
+    facts = facts_of(run, plan, profile(spec.compute, switches))
+    checkpoint, remarks = _where_to_go_on(writer, facts, manner)
+    if checkpoint is not None:
+        state = State(checkpoint.step, checkpoint.facts, checkpoint.body)
+        plan = replace(plan, lanes=(replace(plan.lanes[0], state=state),))
+    with gentle_stop(on_stop) as stop:
+        sink = Recording(
+            writer,
+            facts,
+            run,
+            manner.reason,
+            checkpoint=checkpoint,
+            remarks=remarks,
+            stop=stop,
+            until=manner.until,
+            on_progress=on_progress,
+        )
+        (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
+        return writer.close(sink.result(outcome))
+
+
+def _where_to_go_on(
+    writer: RecordWriter, facts: Mapping[str, Any], manner: Manner
+) -> tuple[Checkpoint | None, tuple[str, ...]]:
+    """The checkpoint to go on at, and what was wrong with later ones.
+
+    Raises
+    ------
+    RecordError
+        There is one, of another profile: one record must not have rows of two.
+    """
+    if manner.force or not any((writer.path / name).exists() for name in (CHECKPOINT, PREVIOUS)):
+        return None, ()
+    begun = writer.manifest()
+    if begun["profile"]["digest"] != facts["profile"]["digest"] and not manner.any_profile:
+        told = "; ".join(
+            f"{change.key} was {change.recorded} and is {change.other}"
+            for change in differing_environment(begun, facts)
+            if change.key.startswith("profile.")
+        )
+        raise RecordError(
+            f"must be continued with the profile it was begun with ({told})",
+            key=str(writer.path),
+            remedy="lrbench resume --start-over, or run --force, trains it from the start",
+        )
+    return writer.checkpoint()
