@@ -14,10 +14,14 @@ from lrbench.cli import (
     listing,
     new,
     preview,
+    replay,
+    resume,
     run,
     show,
+    status,
     summarize,
     sweep,
+    verify,
 )
 from lrbench.cli.console import put, reports_errors
 
@@ -34,6 +38,10 @@ for name, command in (
     ("run", run.run),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
+    ("status", status.status),
+    ("resume", resume.resume),
+    ("verify", verify.verify),
+    ("replay", replay.replay),
     ("preview", preview.preview),
     ("check-schedule", check_schedule.check_schedule),
     ("list", listing.list_),

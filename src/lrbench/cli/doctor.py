@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
-from lrbench.cli.console import put, put_json
+from lrbench.cli.console import put, put_json, say
 from lrbench.cli.options import Json, Results
 from lrbench.errors import ExitCode
 
 
-def doctor(results: Results = Path("results"), json: Json = False) -> None:
+def doctor(
+    results: Results = Path("results"),
+    selftest: Annotated[
+        bool,
+        typer.Option("--selftest", help="Also run twice, kill, go on, compare: half a minute."),
+    ] = False,
+    json: Json = False,
+) -> None:
     """Check versions, device, determinism flags, disk and folders."""
     from lrbench.workflows.doctor import examine
+    from lrbench.workflows.selftest import selftest as trials
 
     findings = examine(results)
+    if selftest:
+        say("training, killing and going on, about half a minute")
+        findings += trials()
     bad = [finding for finding in findings if finding.is_good is False]
     if json:
         put_json(

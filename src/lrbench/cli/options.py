@@ -26,6 +26,22 @@ ConfigDir = Annotated[
     typer.Option(help="Your own configuration; its files win over lrbench's.", metavar="DIR"),
 ]
 Note = Annotated[str | None, typer.Option(help="A remark for the record.", metavar="TEXT")]
+Trust = Annotated[
+    bool,
+    typer.Option(
+        "--trust", help="Import the code and fetch the data that a record names; else neither."
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", help="Folder with the dataset's files on this machine.", metavar="DIR"),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--jobs", help="Worker processes; one a core by default.", min=1, max=1024, metavar="N"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lrbench.cli.console import say, talk
 
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from lrbench.launchers.local import Event
     from lrbench.workflows.recording import Progress
-    from lrbench.workflows.sweep import Job
 
 
 def bars() -> Bars:
@@ -57,45 +56,83 @@ def download_progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 @contextmanager
-def run_progress(name: str, steps: int) -> Iterator[Callable[[Progress], None]]:
-    """The bar of one run."""
+def run_progress(name: str, steps: int | None) -> Iterator[Callable[[Progress], None]]:
+    """The bar of one run; ``steps`` is None where they are not known yet."""
     with bars() as display:
         task = display.add_task(_short(name), total=steps, figures="")
 
         def show(progress: Progress) -> None:
-            display.update(task, completed=progress.step, figures=figures(progress))
+            display.update(
+                task, completed=progress.step, total=progress.total, figures=figures(progress)
+            )
 
         yield show
+
+
+class JobBars:
+    """A bar for all jobs and one a running job; a line a finished job where piped.
+
+    Parameters
+    ----------
+    what : str
+        What is done.
+    total, complete : int
+        Jobs in all, and of those the ones that were complete before.
+    outcome : callable
+        What is told of a job, from the value it ended with.
+    """
+
+    def __init__(
+        self,
+        display: Bars,
+        what: str,
+        total: int,
+        complete: int,
+        outcome: Callable[[Any], str],
+    ) -> None:
+        self._display = display
+        self._whole = display.add_task(what, total=total, completed=complete, figures="")
+        self._total = total
+        self._ended = complete
+        self._outcome = outcome
+        self._running: dict[str, TaskID] = {}
+
+    def expect(self, total: int) -> None:
+        """The number of jobs, where it becomes known later."""
+        self._total = total
+        self._display.update(self._whole, total=total)
+
+    def show(self, run_id: str, steps: int, event: Event) -> None:
+        """An event of the job of this run."""
+        display, running = self._display, self._running
+        if event.kind in ("started", "retried") and run_id not in running:
+            running[run_id] = display.add_task(_short(run_id), total=steps, figures="")
+        if event.kind == "retried":
+            say(f"again: {run_id} ({event.value})")
+            display.reset(running[run_id])
+        elif event.kind == "progress":
+            progress: Progress = event.value
+            display.update(running[run_id], completed=progress.step, figures=figures(progress))
+        elif event.kind in ("done", "failed"):
+            self._ended += 1
+            display.remove_task(running.pop(run_id))
+            counted = f"{self._ended}/{self._total}"
+            display.update(self._whole, completed=self._ended, figures=f"{counted} runs")
+            if display.disable:
+                outcome = "failed" if event.kind == "failed" else self._outcome(event.value)
+                say(f"[{counted}] {run_id} {outcome}")
 
 
 @contextmanager
-def sweep_progress(total: int, complete: int) -> Iterator[Callable[[Job, Event], None]]:
-    """A bar for the whole sweep and one a running job; a line a finished run where piped."""
+def jobs_progress(
+    what: str,
+    total: int = 0,
+    complete: int = 0,
+    outcome: Callable[[Any], str] = lambda report: str(report.status),
+) -> Iterator[JobBars]:
+    """The bars of many runs."""
     with bars() as display:
-        whole = display.add_task("sweep", total=total, completed=complete, figures="")
-        running: dict[str, TaskID] = {}
-        ended = complete
-
-        def show(job: Job, event: Event) -> None:
-            nonlocal ended
-            run_id, steps = job.run.spec.run_id, job.run.spec.train.steps
-            if event.kind in ("started", "retried") and run_id not in running:
-                running[run_id] = display.add_task(_short(run_id), total=steps, figures="")
-            if event.kind == "retried":
-                say(f"again: {run_id} ({event.value})")
-                display.reset(running[run_id])
-            elif event.kind == "progress":
-                progress: Progress = event.value
-                display.update(running[run_id], completed=progress.step, figures=figures(progress))
-            elif event.kind in ("done", "failed"):
-                ended += 1
-                display.remove_task(running.pop(run_id))
-                display.update(whole, completed=ended, figures=f"{ended}/{total} runs")
-                if display.disable:
-                    outcome = "failed" if event.kind == "failed" else str(event.value.status)
-                    say(f"[{ended}/{total}] {run_id} {outcome}")
-
-        yield show
+        yield JobBars(display, what, total, complete, outcome)
 
 
 def _short(name: str, width: int = 34) -> str:

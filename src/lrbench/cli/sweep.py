@@ -12,7 +12,8 @@ from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
-    from lrbench.workflows.sweep import SweepPlan, SweepReport
+    from lrbench.launchers.local import Event
+    from lrbench.workflows.sweep import Job, SweepPlan, SweepReport
 
 
 def sweep(
@@ -40,7 +41,7 @@ def sweep(
     Run it again to do what is missing; add seeds or values, and only those are trained.
     """
     with loading():
-        from lrbench.cli.progress import download_progress, sweep_progress
+        from lrbench.cli.progress import download_progress, jobs_progress
         from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
 
     with download_progress() as on_download:
@@ -59,14 +60,20 @@ def sweep(
     say(_headline(plan))
     for notice in dict.fromkeys(notice for job in plan.jobs for notice in job.run.notices):
         say(f"note: {notice}")
-    with sweep_progress(len(plan.jobs), sum(job.is_finished for job in plan.jobs)) as on_event:
+    complete = sum(job.is_finished for job in plan.jobs)
+    with jobs_progress("sweep", len(plan.jobs), complete) as display:
+
+        def on_event(job: Job, event: Event) -> None:
+            display.show(job.run.spec.run_id, job.run.spec.train.steps, event)
+
         try:
             report = run_sweep(
                 plan, workers=workers, force_damaged=force_damaged, on_event=on_event
             )
         except KeyboardInterrupt:
             done = sum(job.is_finished for job in plan.refreshed().jobs)
-            say(f"{done} of {len(plan.jobs)} runs are complete; the same command continues")
+            say(f"{done} of {len(plan.jobs)} runs are complete")
+            say(f"to go on: lrbench resume {plan.results}, or the same command")
             raise
     _show_report(report, plan, json)
     if report.failures:

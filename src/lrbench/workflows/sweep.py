@@ -267,6 +267,11 @@ def default_workers(plan: SweepPlan) -> int:
     """One a core this process may use; on a GPU one, as each would take memory of the card."""
     if any(run.compute.device != "cpu" for run in plan.spec.runs):
         return 1
+    return usable_cores()
+
+
+def usable_cores() -> int:
+    """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -147,6 +147,7 @@ def verify(
     workers: int = 1,
     trust: bool = False,
     data_root: Path | None = None,
+    on_begin: Callable[[int], None] = lambda count: None,
     on_event: Callable[[Record, Event], None] = lambda record, event: None,
 ) -> Report:
     """Verify a record, every record of a folder, or those of a bundle.
@@ -164,6 +165,8 @@ def verify(
         Import the records' own code, and fetch data from where they say.
     data_root : Path, optional
         The folder with the datasets' files on this machine.
+    on_begin : callable
+        Hears how many runs are made again.
     on_event : callable
         Hears of every start, progress and end of what is made again.
 
@@ -193,6 +196,7 @@ def verify(
             for index, record in enumerate(records)
             if level is not Level.FILES and found[record.run_id].verdict is Verdict.IDENTICAL
         ]
+        on_begin(len(jobs))
         payloads = [orders[index] for index in jobs]
         environments = [variables_then(records[index]) for index in jobs]
         events = run_jobs(TASK, payloads, workers=workers, environments=environments)

@@ -1,0 +1,112 @@
+"""The promises of lrbench, tried on this machine: a run repeats, and survives being killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from lrbench.engine.profiles import VARIABLES, check_profile
+from lrbench.errors import DeviceError
+from lrbench.record import layout
+from lrbench.record.difference import first_difference
+from lrbench.record.reader import Record, find_records, read_record
+from lrbench.spec.run import ComputeSpec
+from lrbench.workflows.doctor import Finding
+
+TOPIC = "self-test"
+
+RUN = (
+    "dataset=digits",
+    "model=mlp",
+    "optimizer=adamw",
+    "optimizer.lr=0.003",
+    "schedule=sgdr",
+    "schedule.first_cycle=200",
+    "train.steps=4000",
+    "train.batch_size=32",
+    "train.eval_every=500",
+    "train.checkpoint_every=50",
+    "diagnostics.layers_every=100",
+)
+"""Two seconds of training with everything a record can have."""
+
+PATIENCE_S = 60.0
+
+
+def selftest() -> Iterator[Finding]:
+    """Run twice at the same time, kill one half way, go on with it, and compare every byte.
+
+    Yields
+    ------
+    Finding
+        One a promise, as soon as it was tried; nothing is left on the disk.
+    """
+    with tempfile.TemporaryDirectory(prefix="lrbench-selftest-") as scratch:
+        folders = [Path(scratch) / name for name in ("first", "second", "killed")]
+        first, second = (_start(folder) for folder in folders[:2])
+        killed = _start(folders[2])
+        at = _kill(killed, folders[2])
+        errors = [process.communicate()[1] for process in (first, second)]
+        if first.returncode or second.returncode:
+            told = " ".join(b"".join(errors).decode(errors="replace").split())[-200:]
+            yield Finding(TOPIC, "a run", f"fails here: {told}", False)
+            return
+        one, other = (_record(folder) for folder in folders[:2])
+        yield _compared("the same run, twice at once", one, other)
+        _start(folders[2]).communicate()
+        how = f"killed, gone on with at step {at}" if at else "killed with no checkpoint"
+        yield _compared(how, one, _record(folders[2]))
+    yield from _promises()
+
+
+def _start(results: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "lrbench", "run", *RUN, "--results", str(results)]
+    return subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def _kill(process: subprocess.Popen[bytes], results: Path) -> int:
+    """Kill a run once it has a checkpoint; returns the step that it goes on with."""
+    end = time.monotonic() + PATIENCE_S
+    while time.monotonic() < end and process.poll() is None:
+        if results.exists() and any(
+            (path / layout.PREVIOUS).exists() for path in find_records(results)
+        ):
+            break
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    return _record(results).resumes_at if results.exists() else 0
+
+
+def _record(results: Path) -> Record:
+    (path,) = find_records(results)
+    return read_record(path, every_byte=True)
+
+
+def _compared(what: str, one: Record, other: Record) -> Finding:
+    if not (one.status.is_finished and other.status.is_finished):
+        return Finding(TOPIC, what, f"{one.status} and {other.status}", False)
+    difference = first_difference(one, other)
+    told = "the same bytes" if difference is None else difference.told("one", "the other")
+    return Finding(TOPIC, what, told, difference is None)
+
+
+def _promises() -> Iterator[Finding]:
+    """What follows for a person on this machine."""
+    yield Finding(TOPIC, "verify here", "bit for bit, under one profile of versions and threads")
+    for name in VARIABLES:
+        if name == "native":
+            continue
+        try:
+            check_profile(ComputeSpec(profile=name))
+            yield Finding(TOPIC, f"compute.profile={name}", "can be had")
+        except DeviceError as error:
+            yield Finding(TOPIC, f"compute.profile={name}", error.problems[0].relation)
+    yield Finding(TOPIC, "verify elsewhere", "data, batches, rates and first weights bit for bit;")
+    yield Finding(TOPIC, "", "losses bit for bit if run as portable on x86, else close")
