@@ -15,6 +15,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from io import BufferedReader
 from pathlib import Path
 
 from lrbench.errors import RecordError
@@ -24,6 +25,9 @@ Operation = str
 
 SIZE_LIMIT = 64 * 2**20
 """Bytes of the largest JSON file a record may hold; a larger one is damage or malice."""
+
+LOG_LIMIT = 16 * 2**30
+"""Bytes of the largest log."""
 
 
 def _nothing(operation: Operation, path: Path) -> None:
@@ -80,6 +84,22 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     FileNotFoundError
         It is not there.
     """
+    with open_file(path, limit) as file:
+        return file.read()
+
+
+def open_file(path: Path, limit: int = LOG_LIMIT) -> BufferedReader:
+    """A regular file, to be read in pieces; errors as of :func:`read_file`."""
+    return os.fdopen(_open_to_read(path, limit), "rb")
+
+
+def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
+    """sha256 of a regular file's bytes, read in pieces; errors as of :func:`read_file`."""
+    with open_file(path, limit) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _open_to_read(path: Path, limit: int) -> int:
     hook("read", path)
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
@@ -89,10 +109,10 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
             raise RecordError("must be a regular file", key=str(path))
         if facts.st_size > limit:
             raise RecordError(f"must not exceed {limit} bytes", key=str(path), got=facts.st_size)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read()
-    finally:
+    except BaseException:
         os.close(descriptor)
+        raise
+    return descriptor
 
 
 def write_all(descriptor: int, path: Path, data: bytes) -> None:

@@ -17,14 +17,13 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 from lrbench.errors import RecordError
-from lrbench.record.files import AppendFile, read_file
+from lrbench.record.files import LOG_LIMIT, AppendFile, read_file
 
 Value = float | int | str | None
 
 _NUMBER = r"-?(?:(?:0|[1-9]\d{0,18})(?:\.\d+)?|[1-9](?:\.\d+)?e[+-]\d{2,3}|inf)|nan"
 _TEXT = r"(?:[A-Za-z0-9_.~:+-]|%[0-9A-F]{2})*"
 TEXT_COLUMNS = frozenset({"batch_digest", "layer", "cause"})
-LOG_LIMIT = 16 * 2**30
 
 
 def format_row(values: Iterable[Value]) -> str:
