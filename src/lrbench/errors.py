@@ -132,6 +132,12 @@ class RecordError(LrbenchError):
     """A record cannot be written, or what stands there is not a record."""
 
 
+class DamageError(RecordError):
+    """A file of a record is not as it was written."""
+
+    exit_code = ExitCode.DIFFERENCE
+
+
 class RunError(LrbenchError):
     """A run failed for a reason that is not its settings."""
 

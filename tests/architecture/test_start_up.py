@@ -27,6 +27,7 @@ COMMANDS = (
     "preview",
     "check-schedule",
     "summarize",
+    "diff",
     "list",
     "show",
     "new",

@@ -10,6 +10,7 @@ import typer
 from lrbench import __version__
 from lrbench.cli import (
     check_schedule,
+    diff,
     doctor,
     listing,
     new,
@@ -44,6 +45,7 @@ for name, command in (
     ("replay", replay.replay),
     ("preview", preview.preview),
     ("check-schedule", check_schedule.check_schedule),
+    ("diff", diff.diff),
     ("list", listing.list_),
     ("show", show.show),
     ("new", new.new),

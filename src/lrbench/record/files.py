@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Literal, Self
 
@@ -27,6 +28,7 @@ SIZE_LIMIT = 64 * 2**20
 
 LOG_LIMIT = 16 * 2**30
 """Bytes of the largest log or checkpoint."""
+
 
 CHUNK = 2**20
 
@@ -139,30 +141,31 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     FileNotFoundError
         It is not there.
     """
-    descriptor = _open_to_read(path, limit)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_file(path, limit) as file:
         return file.read()
+
+
+def open_file(path: Path, limit: int = LOG_LIMIT) -> BufferedReader:
+    """A regular file, to be read in pieces; errors as of :func:`read_file`."""
+    return os.fdopen(_open_to_read(path, limit), "rb")
 
 
 def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
     """sha256 of a regular file's bytes, read in pieces; errors as of :func:`read_file`."""
-    descriptor = _open_to_read(path, limit)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_file(path, limit) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_line(path: Path, limit: int) -> bytes:
     """The first line of a regular file, with its newline, of ``limit`` bytes at most."""
-    descriptor = _open_to_read(path, LOG_LIMIT)
-    with os.fdopen(descriptor, "rb") as file:
+    with open_file(path) as file:
         return file.readline(limit)
 
 
 def read_end(path: Path, size: int) -> bytes:
     """The last ``size`` bytes of a regular file, or all of it."""
-    descriptor = _open_to_read(path, LOG_LIMIT)
-    with os.fdopen(descriptor, "rb") as file:
-        file.seek(-min(size, os.fstat(descriptor).st_size), os.SEEK_END)
+    with open_file(path) as file:
+        file.seek(-min(size, os.fstat(file.fileno()).st_size), os.SEEK_END)
         return file.read()
 
 
