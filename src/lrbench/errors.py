@@ -128,6 +128,12 @@ class RecordError(LrbenchError):
     """A record cannot be written, or what stands there is not a record."""
 
 
+class DamageError(RecordError):
+    """A record or a bundle is not as lrbench wrote it: it has changed, or others made it."""
+
+    exit_code = ExitCode.DIFFERENCE
+
+
 class RunError(LrbenchError):
     """A run failed for a reason that is not its settings."""
 

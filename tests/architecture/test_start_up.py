@@ -30,6 +30,7 @@ COMMANDS = (
     "list",
     "show",
     "new",
+    "bundle",
     "doctor",
 )
 

@@ -13,9 +13,10 @@ import os
 import stat
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from lrbench.errors import RecordError
 
@@ -68,6 +69,64 @@ def replace_file(path: Path, data: bytes) -> None:
 def create_file(path: Path, data: bytes) -> None:
     """Write a file that is never changed afterwards."""
     replace_file(path, data)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[AppendFile]:
+    """A file too large for :func:`replace_file`, appended to piece by piece.
+
+    It stands at ``path`` when the block is left, whole; where the block raises, nothing changes.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        file = AppendFile(temporary)
+        try:
+            yield file
+        finally:
+            file.close()
+        hook("replace", path)
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def create_scratch(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file that nobody needs after a power failure."""
+    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW)
+    try:
+        for piece in pieces:
+            write_all(descriptor, path, piece)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_regular(path: Path, *, follow_symlinks: bool = True) -> Iterator[BinaryIO]:
+    """A regular file, to be read in pieces.
+
+    Raises
+    ------
+    RecordError
+        It is no regular file, or a link where ``follow_symlinks`` is false.
+    """
+    hook("read", path)
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+    try:
+        descriptor = os.open(path, flags | (0 if follow_symlinks else os.O_NOFOLLOW))
+    except OSError as error:
+        if error.errno not in (errno.ELOOP, errno.ENXIO):
+            raise
+        raise RecordError("must be a regular file", key=str(path)) from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise RecordError("must be a regular file", key=str(path))
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            yield file
+    finally:
+        os.close(descriptor)
 
 
 def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
