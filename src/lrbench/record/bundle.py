@@ -14,58 +14,28 @@ that are not of this list are refused, and nothing is imported from it here.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-import lrbench
 from lrbench.errors import ConfigError, DamageError, Problem, RecordError
 from lrbench.record import layout
 from lrbench.record.archive import PIECE, Archive, ArchiveWriter, Entry, open_archive
+from lrbench.record.contents import ABOUT, README, REQUIREMENTS, about_text, check_names, read_about
 from lrbench.record.files import (
-    SIZE_LIMIT,
     claim_folder,
     create_scratch,
     open_regular,
     read_file,
     replacing,
 )
-from lrbench.record.instructions import read_me, requirements, typical, versions_of
-from lrbench.record.reader import find_records
-from lrbench.record.selection import (
-    RECORD_FILE,
-    RUN_ID,
-    SWEEP_FILE,
-    LeftOut,
-    OwnCode,
-    Run,
-    Selection,
-    own_code,
-    select,
-)
-from lrbench.spec.canonical import parse
-
-BUNDLE_VERSION: Final = 1
-ABOUT: Final = "bundle.json"
-README: Final = "README.txt"
-REQUIREMENTS: Final = "requirements.txt"
-
-_NAME = re.compile(
-    rf"{re.escape(ABOUT)}|{re.escape(README)}|{re.escape(REQUIREMENTS)}"
-    rf"|results/(?P<run>{RUN_ID})/(?:{RECORD_FILE})"
-    rf"|results/{layout.SWEEPS}/{SWEEP_FILE}"
-    r"|code/(?:[A-Za-z_]\w*/)*[A-Za-z_]\w*\.py",
-    re.ASCII,
-)
-ABOUT_LIMIT: Final = 32 * 2**20
-"""Bytes of bundle.json, which is in memory as a whole."""
-
-_LARGE = re.compile(r".*(\.csv|/checkpoint(\.previous)?)")
+from lrbench.record.instructions import read_me, requirements, typical
+from lrbench.record.reader import find_records, read_json
+from lrbench.record.selection import LeftOut, OwnCode, Run, Selection, own_code, select
 
 
 @dataclass(frozen=True)
@@ -149,8 +119,7 @@ def write_bundle(
     RecordError
         ``out`` would be larger than a zip file can be.
     """
-    folder, out = folder.resolve(), out.parent.resolve() / out.name
-    _check_paths(folder, out, force)
+    folder, out = _checked(folder, out, force)
     chosen = select(folder, checkpoints=checkpoints)
     if chosen.damaged and not without_damaged:
         remedy = "--without-damaged leaves them out"
@@ -174,9 +143,10 @@ def write_bundle(
             size, sha256 = writer.add(name, pieces)
             stated[name] = {"bytes": size, "sha256": sha256}
         _compare(chosen.runs, code, stated)
-        writer.add(ABOUT, [_about(chosen.runs, left_out, stated)])
+        writer.add(ABOUT, [about_text(chosen.runs, left_out, stated)])
         writer.finish()
-    return Bundle(out, file.size, _statuses(chosen.runs), left_out)
+    runs = {run.record.run_id: str(run.record.status) for run in chosen.runs}
+    return Bundle(out, file.size, runs, left_out)
 
 
 def open_bundle(path: Path, into: Path) -> Opened:
@@ -195,8 +165,8 @@ def open_bundle(path: Path, into: Path) -> Opened:
         if any(into.iterdir()):
             raise RecordError("must be empty", key=str(into))
         with open_archive(path) as archive:
-            about = _read_about(archive)
-            _check_names(archive, about)
+            about = read_about(archive)
+            check_names(archive, about)
             try:
                 for entry in archive.entries:
                     _unpack(archive, entry, into, about)
@@ -212,23 +182,27 @@ def open_bundle(path: Path, into: Path) -> Opened:
     return Opened(into / "results", code if code.is_dir() else None, about["runs"], about)
 
 
-def _check_paths(folder: Path, out: Path, force: bool) -> None:
+def _checked(folder: Path, out: Path, force: bool) -> tuple[Path, Path]:
+    """Both paths, absolute."""
     if not folder.is_dir():
         relation = "must be a record or a folder of records" if folder.exists() else "must exist"
         raise ConfigError(relation, key=str(folder))
     if not out.parent.is_dir():
         raise ConfigError("must lie in a folder that exists", key="--out", got=str(out))
+    if not os.access(out.parent, os.W_OK | os.X_OK):
+        raise ConfigError("must lie in a folder that can be written", key="--out", got=str(out))
+    folder, out = folder.resolve(), out.parent.resolve() / out.name
     if out.is_dir():
         remedy = f"-o {out / 'bundle.zip'}"
         raise ConfigError("must be a file", key="--out", got=str(out), remedy=remedy)
-    if out.exists() and not out.is_file():
+    if os.path.lexists(out) and (out.is_symlink() or not out.is_file()):
         raise ConfigError("must be a regular file", key="--out", got=str(out))
     if out.is_relative_to(folder) and (out.parent != folder or folder in find_records(folder)):
         relation = "must not lie inside of a record or in a folder below the one that is bundled"
         raise ConfigError(relation, key="--out", got=str(out))
-    if out.is_symlink() or (out.exists() and not force):
-        remedy = None if out.is_symlink() else "--force"
-        raise ConfigError("must not be there yet", key="--out", got=str(out), remedy=remedy)
+    if out.exists() and not force:
+        raise ConfigError("must not be there yet", key="--out", got=str(out), remedy="--force")
+    return folder, out
 
 
 def _contents(
@@ -270,104 +244,10 @@ def _compare(
 
 
 def _refuse_if_changed(path: Path, run: Run, stated: Mapping[str, Mapping[str, Any]]) -> None:
-    data = read_file(path)
     name = f"results/{run.record.run_id}/{layout.RESULT}"
-    is_same = hashlib.sha256(data).hexdigest() == stated[name]["sha256"]
-    if not is_same or parse(data.decode()) != run.record.result:
+    is_same = hashlib.sha256(read_file(path)).hexdigest() == stated[name]["sha256"]
+    if not is_same or read_json(path) != run.record.result:
         raise DamageError("changed while it was read", key=str(path))
-
-
-def _about(runs: Sequence[Run], left_out: Sequence[LeftOut], stated: Mapping[str, Any]) -> bytes:
-    environments: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        versions = versions_of(run)
-        group = environments.setdefault(json.dumps(versions), {**versions, "runs": []})
-        group["runs"].append(run.record.run_id)
-    about = {
-        "format_version": BUNDLE_VERSION,
-        "lrbench": lrbench.__version__,
-        "environments": list(environments.values()),
-        "runs": _statuses(runs),
-        "left_out": [asdict(one) for one in left_out],
-        "files": stated,
-    }
-    text = f"{json.dumps(about, indent=1)}\n".encode()
-    if len(text) > ABOUT_LIMIT:
-        relation = f"must not exceed {ABOUT_LIMIT} bytes"
-        raise RecordError(relation, key=ABOUT, remedy="bundle fewer runs at a time")
-    return text
-
-
-def _statuses(runs: Sequence[Run]) -> dict[str, str]:
-    return {run.record.run_id: str(run.record.status) for run in runs}
-
-
-def _read_about(archive: Archive) -> dict[str, Any]:
-    origin = str(archive.path)
-    entry = archive.entries[-1] if archive.entries else None
-    if entry is None or entry.name != ABOUT:
-        raise DamageError("must be the last file of a bundle", key=ABOUT, origin=origin)
-    _refuse_if_large(archive, entry)
-    try:
-        about = parse(b"".join(archive.pieces(entry)).decode())
-    except ValueError as error:
-        raise DamageError(f"must be JSON: {error}", key=ABOUT, origin=origin) from None
-    version = about.get("format_version") if isinstance(about, dict) else None
-    if type(version) is int and version > BUNDLE_VERSION:
-        relation = f"must have format version {BUNDLE_VERSION}: a newer lrbench made this bundle"
-        raise RecordError(relation, key=ABOUT, got=version, origin=origin)
-    if version != BUNDLE_VERSION or not _has_its_form(about):
-        raise DamageError("must state the files and runs of a bundle", key=ABOUT, origin=origin)
-    return about  # type: ignore[no-any-return]
-
-
-def _has_its_form(about: Mapping[str, Any]) -> bool:
-    files, runs = about.get("files"), about.get("runs")
-    return (
-        isinstance(files, dict)
-        and isinstance(runs, dict)
-        and all(status in ("complete", "diverged") for status in runs.values())
-        and all(
-            isinstance(facts, dict)
-            and type(facts.get("bytes")) is int
-            and isinstance(facts.get("sha256"), str)
-            for facts in files.values()
-        )
-    )
-
-
-def _check_names(archive: Archive, about: Mapping[str, Any]) -> None:
-    """What is in the archive is what bundle.json says, and nothing that has no place there."""
-    origin = str(archive.path)
-    stated = dict(about["files"])
-    runs = set()
-    for entry in archive.entries:
-        match = _NAME.fullmatch(entry.name)
-        if not match:
-            raise DamageError("has no place in a bundle", key=entry.name, origin=origin)
-        _refuse_if_large(archive, entry)
-        runs |= {match["run"]} - {None}
-        facts = stated.pop(entry.name, None)
-        if entry.name != ABOUT and (facts is None or facts["bytes"] != entry.size):
-            relation = f"must be in the bundle as {ABOUT} states it"
-            raise DamageError(relation, key=entry.name, origin=origin)
-    if stated:
-        relation = f"must be in the bundle: {ABOUT} states it"
-        raise DamageError([Problem(relation, key=name, origin=origin) for name in [*stated][:20]])
-    names = {entry.name for entry in archive.entries}
-    for run in sorted(runs | set(about["runs"])):
-        for name in (layout.SPEC, layout.MANIFEST, layout.RESULT, *layout.LOGS):
-            if f"results/{run}/{name}" not in names or run not in about["runs"]:
-                relation = f"must be a run with a whole record, and one {ABOUT} states"
-                raise DamageError(relation, key=run, got=name, origin=origin)
-
-
-def _refuse_if_large(archive: Archive, entry: Entry) -> None:
-    limit = ABOUT_LIMIT if entry.name == ABOUT else SIZE_LIMIT
-    if entry.size > limit and not _LARGE.fullmatch(entry.name):
-        relation = f"must not exceed {limit} bytes"
-        origin = str(archive.path)
-        raise DamageError(relation, key=entry.name, got=entry.size, origin=origin)
 
 
 def _unpack(archive: Archive, entry: Entry, into: Path, about: Mapping[str, Any]) -> None:

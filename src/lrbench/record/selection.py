@@ -103,20 +103,21 @@ def own_code(runs: Sequence[Run], roots: Sequence[Path]) -> tuple[list[OwnCode],
 
     A file counts only if it is, byte by byte, the one the run was recorded with. Of a schedule the
     record knows its factors and not its file, so there the file that is found now is taken: its
-    factors are compared when it is used.
+    factors are compared when it is used. What is torch's or lrbench's own is not the user's.
     """
     wanted = {
         (component["target"], None if is_schedule else str(component.get("code")))
         for run in runs
         for component, is_schedule in _components(run.record.spec)
         if isinstance(component.get("target"), str)
+        and not re.match(r"(lrbench|torch)[.:]", component["target"])
     }
     found: dict[str, OwnCode] = {}
     missing = []
     for target, sha256 in sorted(wanted, key=lambda pair: (pair[1] is None, str(pair))):
         source = _source(target, sha256, roots)
         if source is None or found.setdefault(source.name, source).sha256 != source.sha256:
-            reason = "its source as it was recorded lies in no folder of your own modules"
+            reason = "its source as it was recorded lies in no folder of the user's own modules"
             missing.append(LeftOut(target, reason))
     return [found[name] for name in sorted(found)], missing
 

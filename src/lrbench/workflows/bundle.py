@@ -47,4 +47,5 @@ def _own_folders() -> list[Path]:
         folder
         for folder in dict.fromkeys(folders)
         if not any(folder.is_relative_to(other) for other in installed)
+        and not {"site-packages", "dist-packages"} & {*folder.parts}
     ]
