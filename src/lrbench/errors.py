@@ -133,7 +133,7 @@ class RecordError(LrbenchError):
 
 
 class DamageError(RecordError):
-    """A file of a record is not as it was written."""
+    """A record or a bundle is not as lrbench wrote it: it has changed, or others made it."""
 
     exit_code = ExitCode.DIFFERENCE
 

@@ -31,6 +31,7 @@ COMMANDS = (
     "list",
     "show",
     "new",
+    "bundle",
     "doctor",
 )
 

@@ -9,6 +9,7 @@ import typer
 
 from lrbench import __version__
 from lrbench.cli import (
+    bundle,
     check_schedule,
     diff,
     doctor,
@@ -49,6 +50,7 @@ for name, command in (
     ("list", listing.list_),
     ("show", show.show),
     ("new", new.new),
+    ("bundle", bundle.bundle),
     ("doctor", doctor.doctor),
 ):
     app.command(name)(reports_errors(command))

@@ -14,8 +14,8 @@ import os
 import stat
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -130,6 +130,37 @@ def remove_leftovers(folder: Path) -> None:
         remove_file(path)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[AppendFile]:
+    """A file too large for :func:`replace_file`, appended to piece by piece.
+
+    It stands at ``path`` when the block is left, whole; where the block raises, nothing changes.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        file = AppendFile(temporary)
+        try:
+            yield file
+        finally:
+            file.close()
+        rename(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def create_scratch(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file that nobody needs after a power failure."""
+    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        for piece in pieces:
+            write_all(descriptor, path, piece)
+    finally:
+        os.close(descriptor)
+
+
 def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     """The bytes of a regular file.
 
@@ -145,9 +176,9 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
         return file.read()
 
 
-def open_file(path: Path, limit: int = LOG_LIMIT) -> BufferedReader:
+def open_file(path: Path, limit: int = LOG_LIMIT, *, follow_links: bool = False) -> BufferedReader:
     """A regular file, to be read in pieces; errors as of :func:`read_file`."""
-    return os.fdopen(_open_to_read(path, limit), "rb")
+    return os.fdopen(_open_to_read(path, limit, follow_links), "rb")
 
 
 def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
@@ -169,12 +200,12 @@ def read_end(path: Path, size: int) -> bytes:
         return file.read()
 
 
-def _open_to_read(path: Path, limit: int) -> int:
+def _open_to_read(path: Path, limit: int, follow_links: bool) -> int:
     hook(Operation("read", path))
     # Without O_NONBLOCK, opening a pipe would wait for a writer.
-    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
     try:
-        descriptor = os.open(path, flags)
+        descriptor = os.open(path, flags if follow_links else flags | os.O_NOFOLLOW)
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise

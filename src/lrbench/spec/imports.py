@@ -60,3 +60,18 @@ def code_digest(found: Callable[..., Any]) -> str | None:
     except TypeError:
         return None
     return hashlib.sha256(Path(path).read_bytes()).hexdigest() if path else None
+
+
+def source_names(target: str) -> tuple[str, ...]:
+    """Where the source of a module may lie below a folder of modules; nothing is imported.
+
+    Empty where the name before the colon is none that a file can stand for.
+    """
+    module, colon, _ = target.partition(":")
+    if not colon:
+        module = target.rpartition(".")[0]
+    parts = module.split(".")
+    if not all(part.isascii() and part.isidentifier() for part in parts):
+        return ()
+    whole = "/".join(parts)
+    return f"{whole}.py", f"{whole}/__init__.py"
