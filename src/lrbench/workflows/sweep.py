@@ -15,12 +15,12 @@ from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
 from lrbench.record.files import claim_folder, create_file
-from lrbench.record.reader import Status, read_record
+from lrbench.record.reader import Status
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.probe import seconds_of
-from lrbench.workflows.results import check_results
+from lrbench.workflows.results import check_results, found_record
 from lrbench.workflows.run import Progress, RunReport, failures_named, resolve_arm, run
 
 TASK = "lrbench.workflows.sweep:train_job"
@@ -274,7 +274,8 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
 
 
 def _status(path: Path) -> Status | None:
-    return read_record(path, every_byte=True).status if path.exists() else None
+    found = found_record(path)
+    return None if found is None else found.status
 
 
 def _closing(events: Iterator[Event]) -> Iterator[Event]:
