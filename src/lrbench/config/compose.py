@@ -33,6 +33,7 @@ from lrbench.config.home import (
     primary_file,
     shown,
 )
+from lrbench.config.outside import lookups
 from lrbench.config.overrides import Override
 from lrbench.config.remedies import option_meant, setting_meant
 from lrbench.errors import ConfigError, Problem, origin_of
@@ -50,6 +51,21 @@ UNUSED_PARTS = (
     "hydra_logging",
     "job_logging",
 )
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """YAML as everyone reads it: YAML 1.1, and Hydra and YAML 1.2 with their own numbers."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """A text, quoted where it looks like a number to anyone."""
+        try:
+            float(data)
+        except ValueError:
+            return super().represent_str(data)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="'")
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 class _UserFolder(SearchPathPlugin):
@@ -81,6 +97,8 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     if user_folder is not None:
         check_user_folder(user_folder)
     overrides = [_spelled_out(override) for override in overrides]
+    if problems := [p for o in overrides for p in lookups(o.value, {o.key: o.origin}, o.key)]:
+        raise ConfigError(problems)
     choices = {o.key: o for o in overrides if o.key in GROUPS}
     settings = [o for o in overrides if o.key not in GROUPS]
     own = {o.key.partition(".")[0] for o in settings if o.key.endswith("._target_")} & set(TARGETS)
@@ -94,12 +112,16 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     origins = dict.fromkeys(map(str, config), primary)
     origins |= {group: file for group, file in files.items() if file}
     origins |= _set_by_user(user_folder)
+    problems = [*lookups(OmegaConf.to_container(config), origins)]
+    if problems:
+        raise ConfigError(problems)
 
-    problems = []
+    replaced: dict[str, Any] = {}
     for override in settings:
         if problem := _unknown(override, config, free):
             problems.append(problem)
             continue
+        replaced[override.key] = _before(config, override.key)
         OmegaConf.update(config, override.key, override.value, force_add=True)
         origins[override.key] = override.origin
         if override.key.endswith("._target_"):
@@ -111,6 +133,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
         origins,
         typed=frozenset(o.key for o in settings),
         is_own=primary_file(user_folder).parent != packaged_folder(),
+        replaced=replaced,
     )
     settle_length(composed)
     return composed
@@ -125,8 +148,8 @@ def _spelled_out(override: Override) -> Override:
 
 
 def to_yaml(values: Mapping[str, Any]) -> str:
-    """A configuration as YAML, for people."""
-    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+    """A configuration as YAML; texts that another reader would take for numbers are quoted."""
+    return str(yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def _wrong_choices(
@@ -251,6 +274,12 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     return Problem(relation, override.key, override.value, override.origin, remedy)
 
 
+def _before(config: DictConfig, key: str) -> Any:
+    """What the files have for ``key``; None where that refers to something else."""
+    value = OmegaConf.select(config, key, throw_on_resolution_failure=False)
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
 def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
@@ -258,7 +287,8 @@ def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[st
         reason = str(error).splitlines()[0]
         key = str(getattr(error, "full_key", None) or "")
         origin = origin_of(key, origins or {})
-        raise ConfigError(f"must resolve ({reason})", key=key or None, origin=origin) from None
+        relation, remedy = f"must resolve ({reason})", f"{key}=…" if key else None
+        raise ConfigError(relation, key=key or None, origin=origin, remedy=remedy) from None
     assert isinstance(plain, dict)
     return {str(key): _text_keys(value) for key, value in plain.items()}
 

@@ -22,7 +22,8 @@ def check_results(folder: Path) -> None:
         pass
     except OSError as error:
         relation = f"must be the path of a folder ({error.strerror})"
-        raise ConfigError(relation, key="--results", got=str(folder)) from None
+        remedy = "--results results"
+        raise ConfigError(relation, key="--results", got=str(folder), remedy=remedy) from None
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent

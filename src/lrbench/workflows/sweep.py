@@ -134,7 +134,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         relation = f"must not name a seed twice ({doubled[0]}): it would count as two runs"
         raise ConfigError(relation, key=key, got=text, remedy=example)
     if max(numbers) >= 2**63:
-        raise ConfigError("must be below 2**63", key=key, got=max(numbers))
+        raise ConfigError("must be below 2**63", key=key, got=max(numbers), remedy=example)
     return numbers
 
 
@@ -292,7 +292,6 @@ def _refuse_equal_arms(texts: Sequence[Sequence[str]], runs: Sequence[Sequence[R
         first = of_arm[0].spec.digest
         if first in seen:
             relation = "must differ from the other arms: two come to the same run"
-            raise ConfigError(
-                relation, key="the sweep", got=f"{' '.join(seen[first])} and {' '.join(text)}"
-            )
+            got = f"{' '.join(seen[first])} and {' '.join(text)}"
+            raise ConfigError(relation, key="the sweep", got=got, remedy="only one of them")
         seen[first] = text
