@@ -33,6 +33,9 @@ NOTHING = _Nothing()
 LONGEST = 300
 """Characters of what was typed that a message repeats."""
 
+LONGEST_RELATION = 1500
+"""Characters of what must hold: room for the names of all schedules, not for what was typed."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -63,7 +66,8 @@ class Problem:
     def __str__(self) -> str:
         subject = f"{_brief(self.key)} " if self.key else ""
         given = "" if self.got is NOTHING else f", got {_show(self.got)}"
-        lines = [_clean(f"error: {subject}{self.relation}{given}")]
+        relation = _brief(self.relation, LONGEST_RELATION)
+        lines = [_clean(f"error: {subject}{relation}{given}")]
         if self.origin:
             lines.append(_clean(f"  from  {_brief(self.origin)}"))
         # A part of what is to be typed would be of no use.
@@ -176,8 +180,8 @@ def _show(value: object) -> str:
         return "a very large number"
 
 
-def _brief(text: str) -> str:
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+def _brief(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _clean(text: str) -> str:

@@ -31,6 +31,17 @@ SECTIONS: tuple[Section, ...] = (
             "optimizer.lr must resolve",
             "override optimizer.lr=${nosuch}",
         ),
+        row(
+            f"run schedule.warmup={'[' * 30}{']' * 30}",
+            "schedule.warmup must be nested at most 20 deep",
+        ),
+        row(f"run schedule.warmup={'[' * 3000}{']' * 3000}", "(nested too deeply)"),
+        row(
+            f"run train.steps=20 train.epochs={'x' * 5000}",
+            "train.steps cannot be given together with train.epochs (xxx",
+            problems=2,
+        ),
+        row("run optimizer.lr=\"'${'\"", "optimizer.lr must resolve", "optimizer.lr=…"),
         row("run 'optimizer.lr=???'", "optimizer.lr must resolve", "override optimizer.lr=???"),
         row(
             "run 'optimizer.lr=$(id)'", "override 'optimizer.lr=$(id)' must have the form key=value"

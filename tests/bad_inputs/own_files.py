@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bad_inputs.row import CONFIG, Row, Section, row, section
 
 SMALL = "dataset=wine model=linear train.steps=20"
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{later}: &{later} [{','.join([f'*{earlier}'] * 9)}]\n"
+    for earlier, later in pairwise("abcdefgh")
+)
 
 
 def mine(text: str | bytes, *told: str, **others: object) -> Row:
@@ -45,6 +52,10 @@ SECTIONS: tuple[Section, ...] = (
             "name: cosine\nfinal_factor: ${oc.env:HOME}\n",
             "schedule.final_factor must be a value itself",
         ),
+        mine('name: table\nfile: "\\0"\n', "schedule.file must be a CSV file", "got '\\x00'"),
+        mine(f"name: cosine\nwarmup: {'[' * 2000}{']' * 2000}\n", "(nested too deeply)"),
+        mine(BOMB, "mine.yaml must come to at most 100000 values with all its aliases"),
+        mine("# " + "x" * 1_000_000, "mine.yaml must have at most 1000000 bytes, got 1000002"),
         mine("name: cosine\nfinal_factor: 1e-1x\n", "must be a number, got '1e-1x'"),
     ),
     section(

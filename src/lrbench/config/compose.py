@@ -35,6 +35,7 @@ from lrbench.config.home import (
 )
 from lrbench.config.outside import lookups
 from lrbench.config.overrides import Override
+from lrbench.config.own_files import check_files
 from lrbench.config.remedies import option_meant, setting_meant
 from lrbench.errors import ConfigError, Problem, origin_of
 
@@ -96,6 +97,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     """
     if user_folder is not None:
         check_user_folder(user_folder)
+        check_files(user_folder)
     overrides = [_spelled_out(override) for override in overrides]
     if problems := [p for o in overrides for p in lookups(o.value, {o.key: o.origin}, o.key)]:
         raise ConfigError(problems)
@@ -122,7 +124,11 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
             problems.append(problem)
             continue
         replaced[override.key] = _before(config, override.key)
-        OmegaConf.update(config, override.key, override.value, force_add=True)
+        try:
+            OmegaConf.update(config, override.key, override.value, force_add=True)
+        except OmegaConfBaseException as error:
+            problems.append(_unresolved(error, override.key, override.origin))
+            continue
         origins[override.key] = override.origin
         if override.key.endswith("._target_"):
             origins[override.key.partition(".")[0]] = override.origin
@@ -194,6 +200,7 @@ def _with_hydra(
         OSError,
         ValueError,
         UserWarning,
+        RecursionError,
     ) as error:
         raise _broken_yaml(error, user_folder) from None
     options_chosen = dict(config.hydra.runtime.choices)
@@ -217,6 +224,8 @@ def _broken_yaml(error: Exception, user_folder: Path | None) -> ConfigError:
         root = root.__cause__
     if "No match in the defaults list" in str(root):
         return _no_choice("a file without them", user_folder)
+    if isinstance(root, RecursionError):
+        root = ValueError("nested too deeply")
     # The places in a file stand in several lines; Hydra's own messages go on about its insides.
     text = str(root) if isinstance(root, YAMLError) else str(root).partition("\n")[0]
     where = str(user_folder) if user_folder else "conf"
@@ -284,13 +293,15 @@ def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[st
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
         key = str(getattr(error, "full_key", None) or "")
-        origin = origin_of(key, origins or {})
-        relation, remedy = f"must resolve ({reason})", f"{key}=…" if key else None
-        raise ConfigError(relation, key=key or None, origin=origin, remedy=remedy) from None
+        raise ConfigError([_unresolved(error, key, origin_of(key, origins or {}))]) from None
     assert isinstance(plain, dict)
     return {str(key): _text_keys(value) for key, value in plain.items()}
+
+
+def _unresolved(error: Exception, key: str, origin: str | None) -> Problem:
+    relation = f"must resolve ({str(error).splitlines()[0]})"
+    return Problem(relation, key or None, origin=origin, remedy=f"{key}=…" if key else None)
 
 
 def _text_keys(values: Any) -> Any:

@@ -21,6 +21,9 @@ from lrbench.config.remedies import list_or_sweep
 from lrbench.errors import ConfigError, Problem
 from lrbench.schedules.catalog import SCHEDULES
 
+DEEPEST = 20
+"""Lists and mappings inside of one another; no setting needs more than a few."""
+
 
 @dataclass(frozen=True)
 class Override:
@@ -121,8 +124,11 @@ def _parse_one(text: str) -> HydraOverride:
         raise ConfigError(form, key=f"override {text!r}", remedy=remedy)
     try:
         return OverridesParser.create().parse_override(text)
-    except (HydraException, ValueError) as error:  # a ValueError: more digits than Python reads
+    except (HydraException, ValueError, RecursionError) as error:
+        # A ValueError: more digits than Python reads.
         reason = str(error).splitlines()[0].partition(" expecting {")[0]
+        if isinstance(error, RecursionError):
+            reason = "nested too deeply"
         raise ConfigError(
             f"{form} in Hydra's grammar ({reason})",
             key=f"override {text!r}",
@@ -186,7 +192,16 @@ def _plain(parsed: HydraOverride, text: str) -> Any:
         key = parsed.get_key_element()
         origin = f"override {text}"
         raise ConfigError("must have a value", key=key, origin=origin, remedy=f"{key}=…")
+    if _depth(value) > DEEPEST:
+        key = parsed.get_key_element()
+        relation = f"must be nested at most {DEEPEST} deep"
+        raise ConfigError(relation, key=key, origin=f"override {text}", remedy=f"{key}=…")
     return _unquoted(value)
+
+
+def _depth(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inside), default=0) if isinstance(value, dict | list) else 0
 
 
 def _unquoted(value: Any) -> Any:

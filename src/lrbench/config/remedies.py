@@ -42,6 +42,9 @@ OTHER_NAMES = {
 ABSOLUTE = {"eta_min", "lr_min", "min_lr", "final_lr", "lr_end", "end_learning_rate"}
 """Those of them that are rates, where here are fractions of the base learning rate."""
 
+EXAMPLES = {"train.steps": "train.steps=1000"}
+"""Values of settings that have none by default."""
+
 OTHER_SCHEDULES = {
     "sgdr": "cosine_restarts cosine_with_restarts warm_restarts cawr "
     "cosineannealingwarmrestarts cosine_annealing_warm_restarts",
@@ -133,10 +136,11 @@ def value_meant(problem: Problem, replaced: Mapping[str, object]) -> str | None:
     if relation.startswith("must be a list such as") and (is_number or isinstance(got, str)):
         return f"{key}=[{got}]"
     while key:
-        if key in replaced and replaced[key] != got:
+        # A default of null is often no value at all, but a question that has to be answered.
+        if replaced.get(key) not in (None, got):
             return f"{key}={_typed(replaced[key])}, the default"
         key = key.rpartition(".")[0]
-    return None
+    return EXAMPLES.get(problem.key or "")
 
 
 def list_or_sweep(key: str, typed: str, is_list: bool) -> str:
@@ -160,8 +164,6 @@ def _whole(got: object) -> int | None:
 
 def _typed(value: object) -> str:
     """A value as it is typed after ``key=``, without blanks."""
-    if value is None:
-        return "null"
     if isinstance(value, list):
         return f"[{','.join(map(_typed, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

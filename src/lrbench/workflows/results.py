@@ -20,8 +20,9 @@ def check_results(folder: Path) -> None:
         folder.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except OSError as error:
-        relation = f"must be the path of a folder ({error.strerror})"
+    except (OSError, ValueError) as error:  # a ValueError: a NUL in the name
+        reason = getattr(error, "strerror", error)
+        relation = f"must be the path of a folder ({reason})"
         remedy = "--results results"
         raise ConfigError(relation, key="--results", got=str(folder), remedy=remedy) from None
     existing = folder
