@@ -48,8 +48,9 @@ format: $(VENV)/.done ## put the code in order
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-docs: $(VENV)/.done ## docs/schedules.md and its pictures, from the docstrings
+docs: $(VENV)/.done ## docs/schedules.md and its pictures from the docstrings, docs/errors.md from its table
 	$(BIN)/python scripts/schedules_page.py
+	$(BIN)/python scripts/errors_page.py
 
 bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_loop.py

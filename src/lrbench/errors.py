@@ -34,6 +34,12 @@ class _Nothing:
 NOTHING = _Nothing()
 """Stands for "no value was given" where ``None`` would be a value."""
 
+LONGEST = 300
+"""Characters of what was typed that a message repeats."""
+
+LONGEST_RELATION = 1500
+"""Characters of what must hold: room for the names of all schedules, not for what was typed."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -62,13 +68,15 @@ class Problem:
     remedy: str | None = None
 
     def __str__(self) -> str:
-        subject = f"{self.key} " if self.key else ""
+        subject = f"{_brief(self.key)} " if self.key else ""
         given = "" if self.got is NOTHING else f", got {_show(self.got)}"
-        lines = [f"error: {subject}{self.relation}{given}"]
+        relation = _brief(self.relation, LONGEST_RELATION)
+        lines = [_clean(f"error: {subject}{relation}{given}")]
         if self.origin:
-            lines.append(f"  from  {_clean(self.origin)}")
-        if self.remedy:
-            lines.append(f"  try   {_clean(self.remedy.removeprefix('.'))}")
+            lines.append(_clean(f"  from  {_brief(self.origin)}"))
+        # A part of what is to be typed would be of no use.
+        if self.remedy and len(self.remedy) <= LONGEST:
+            lines.append(_clean(f"  try   {self.remedy.removeprefix('.')}"))
         return "\n".join(lines)
 
 
@@ -176,9 +184,16 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def _show(value: object) -> str:
-    return _clean(str(value) if isinstance(value, float | int) else repr(value))
+    try:
+        return _brief(str(value) if isinstance(value, float | int) else repr(value))
+    except ValueError:  # an integer of more digits than Python writes
+        return "a very large number"
+
+
+def _brief(text: str, most: int = LONGEST) -> str:
+    return text if len(text) <= most else f"{text[:most]}…"
 
 
 def _clean(text: str) -> str:
-    """Control characters made visible, so that a message cannot drive the terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    """One line, its control characters made visible: a message cannot drive the terminal."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

@@ -175,39 +175,6 @@ def test_a_package_of_that_name_is_not_hidden(lrbench: Command, here: Path) -> N
     assert "plunge/__init__.py" in done.err
 
 
-@pytest.mark.parametrize(
-    ("name", "part"),
-    [
-        ("Plunge", "must be small letters"),
-        ("my-plunge", "must be small letters"),
-        ("3steps", "must be small letters"),
-        ("_private", "must be small letters"),
-        ("../plunge", "must be small letters"),
-        ("", "must be small letters"),
-        ("plongée", "must be small letters"),
-        ("plunge\n", "must be small letters"),
-        ("lambda", "must not be a word that Python or the command line needs"),
-        ("null", "must not be a word that Python or the command line needs"),
-        ("sorted", "must not be a word that Python or the command line needs"),
-        ("sgdr", "must not be the name of one of lrbench's schedules"),
-        ("custom", "must not be the name of one of lrbench's schedules"),
-        ("json", "must not be the name of a module that can be imported"),
-        ("torch", "must not be the name of a module that can be imported"),
-        ("lrbench", "must not be the name of a module that can be imported"),
-        ("conftest", "must not be the name of a module that can be imported"),
-        ("factor", "must not be a word that the function or its test uses itself"),
-        ("built", "must not be a word that the function or its test uses itself"),
-    ],
-)
-def test_names_that_would_not_work_are_refused(
-    lrbench: Command, here: Path, name: str, part: str
-) -> None:
-    done = lrbench("new", "schedule", name)
-    assert (done.code, done.out) == (2, "")
-    assert part in done.err
-    assert files_in(here) == set()
-
-
 def test_a_refused_name_comes_with_one_that_works(lrbench: Command, here: Path) -> None:
     for name in ("json", "sgdr", "lambda", "My Plunge!"):
         remedy = lrbench("new", "schedule", name).err.rpartition("try   lrbench ")[2].split()
@@ -225,19 +192,3 @@ def test_a_folder_that_cannot_be_written_is_an_error(here: Path) -> None:
     here.chmod(0o500)
     with pytest.raises(ConfigError, match="must be a place that can be written to"):
         new_schedule("plunge", here)
-
-
-def test_a_file_in_the_place_of_the_folder_of_settings_is_an_error(
-    lrbench: Command, here: Path
-) -> None:
-    (here / "schedule").write_text("mine")
-    done = lrbench("new", "schedule", "plunge")
-    assert done.code == 2
-    assert "error: schedule must be a place that can be written to" in done.err
-    assert files_in(here) == {"schedule"}
-    assert (here / "schedule").read_text() == "mine"
-
-
-def test_only_schedules_can_be_begun(lrbench: Command, here: Path) -> None:
-    done = lrbench("new", "model", "plunge")
-    assert (done.code, done.out, files_in(here)) == (2, "", set())

@@ -185,26 +185,6 @@ def test_the_plot_names_the_schedules(lrbench: Command, here: Path) -> None:
         assert f">{words}</text>" in text
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        (["--plot", "c.pdf"], "--plot must end in .png, .svg or .html, got 'c.pdf'"),
-        (["--plot", "none/c.png"], "--plot must lie in a folder that exists, got 'none/c.png'"),
-        (["--json", "--format", "csv"], "--format must not be given together with --json"),
-        (["schedule=cosin"], "cosin"),
-        (["train.steps=0"], "train.steps"),
-    ],
-)
-def test_what_cannot_be_is_refused_before_anything_is_shown(
-    lrbench: Command, here: Path, words: list[str], message: str
-) -> None:
-    done = lrbench("preview", *words)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("error: ")
-    assert message in done.err
-    assert not list(here.iterdir())
-
-
 def test_output_that_takes_no_dots_gets_plain_characters(shell: Command) -> None:
     done = shell("preview", "schedule=cosine", "train.steps=60", PYTHONIOENCODING="ascii")
     assert done.code == 0, done.err

@@ -26,9 +26,11 @@ from lrbench.cli import (
     verify,
 )
 from lrbench.cli.console import put, reports_errors
+from lrbench.cli.usage import Verbs
 
 app = typer.Typer(
     name="lrbench",
+    cls=Verbs,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

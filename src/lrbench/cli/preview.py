@@ -60,7 +60,9 @@ def preview(
     from lrbench.workflows.preview import preview as work
 
     if as_json and form not in (Format.TABLE, Format.JSON):
-        raise ConfigError("must not be given together with --json", key="--format", got=str(form))
+        relation = "must not be given together with --json"
+        remedy = "only one of them"
+        raise ConfigError(relation, key="--format", got=str(form), remedy=remedy)
     if plot is not None:
         from lrbench.report import charts
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lrbench.cli.console import loading, put, put_json, say, tell_of_stop
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+
+if TYPE_CHECKING:
+    from lrbench.config.resolve import Resolved
+    from lrbench.record.reader import Record
 
 
 def run(
@@ -19,6 +23,9 @@ def run(
     force: Annotated[
         bool, typer.Option("--force", help="Train again even if the record is complete.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check everything and train nothing.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train one run and leave its record.
@@ -27,6 +34,7 @@ def run(
     """
     with loading():
         from lrbench.cli.progress import download_progress, run_progress
+        from lrbench.workflows.results import check_results, found_record
         from lrbench.workflows.run import resolve_overrides
         from lrbench.workflows.run import run as run_workflow
 
@@ -36,6 +44,11 @@ def run(
         )
     for remark in (*resolved.notes, *resolved.notices):
         say(f"note: {remark}")
+    if dry_run:
+        check_results(results)
+        path = results / resolved.spec.run_id
+        _show_plan(resolved, path, found_record(path), force, json)
+        return
     try:
         with run_progress(resolved.spec.run_id, resolved.spec.train.steps) as on_progress:
             report = run_workflow(
@@ -71,3 +84,41 @@ def run(
     seconds = "" if report.was_there else f"  ({report.seconds:.1f} s)"
     put(f"{ended} step {report.metrics['step']}, {', '.join(shown) or 'no finite loss'}{seconds}")
     put(str(report.path))
+
+
+def _show_plan(run: Resolved, path: Path, found: Record | None, force: bool, as_json: bool) -> None:
+    """What would be trained, and what stands in its place already."""
+    train = run.spec.train
+    would_train = found is None or _would_train(found, force)
+    if as_json:
+        put_json(
+            {
+                "run_id": run.spec.run_id,
+                "path": str(path),
+                "steps": train.steps,
+                "eval_every": train.eval_every,
+                "status": found and str(found.status),
+                "reason": found.reason if found else "",
+                "would_train": would_train,
+            }
+        )
+        return
+    put(run.spec.run_id)
+    put(f"{train.steps} updates, evaluated every {train.eval_every}")
+    if found is None:
+        put("there is no record of it yet")
+    else:
+        reason = f" ({found.reason})" if found.reason else ""
+        verdict = "it would be trained" if would_train else "it would not be trained"
+        put(f"its record is {found.status}{reason}; {verdict}")
+    put("nothing was written; without --dry-run its record is")
+    put(str(path))
+
+
+def _would_train(found: Record, force: bool) -> bool:
+    """Whether ``run`` trains what has this record; one being written is left to its writer."""
+    from lrbench.record.reader import Status
+
+    if found.status is Status.RUNNING:
+        return False
+    return force or not (found.status.is_finished or found.status is Status.CORRUPT)

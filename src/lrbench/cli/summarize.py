@@ -82,7 +82,9 @@ def summarize(
     from lrbench.workflows.summarize import summarize as work
 
     if as_json and form not in (Format.TABLE, Format.JSON):
-        raise ConfigError("must not be given together with --json", key="--format", got=str(form))
+        relation = "must not be given together with --json"
+        remedy = "only one of them"
+        raise ConfigError(relation, key="--format", got=str(form), remedy=remedy)
     summary = work(folder, metric=metric, by=by, target=target, level=level)
     if as_json or form is Format.JSON:
         console.put_json(_plain(summary))

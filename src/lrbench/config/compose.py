@@ -33,7 +33,9 @@ from lrbench.config.home import (
     primary_file,
     shown,
 )
+from lrbench.config.outside import lookups
 from lrbench.config.overrides import Override
+from lrbench.config.own_files import check_files
 from lrbench.config.remedies import option_meant, setting_meant
 from lrbench.errors import ConfigError, Problem, origin_of
 
@@ -50,6 +52,21 @@ UNUSED_PARTS = (
     "hydra_logging",
     "job_logging",
 )
+
+
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """YAML as everyone reads it: YAML 1.1, and Hydra and YAML 1.2 with their own numbers."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """A text, quoted where it looks like a number to anyone."""
+        try:
+            float(data)
+        except ValueError:
+            return super().represent_str(data)
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style="'")
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
 
 
 class _UserFolder(SearchPathPlugin):
@@ -80,7 +97,10 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     """
     if user_folder is not None:
         check_user_folder(user_folder)
+        check_files(user_folder)
     overrides = [_spelled_out(override) for override in overrides]
+    if problems := [p for o in overrides for p in lookups(o.value, {o.key: o.origin}, o.key)]:
+        raise ConfigError(problems)
     choices = {o.key: o for o in overrides if o.key in GROUPS}
     settings = [o for o in overrides if o.key not in GROUPS]
     own = {o.key.partition(".")[0] for o in settings if o.key.endswith("._target_")} & set(TARGETS)
@@ -94,13 +114,21 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     origins = dict.fromkeys(map(str, config), primary)
     origins |= {group: file for group, file in files.items() if file}
     origins |= _set_by_user(user_folder)
+    problems = [*lookups(OmegaConf.to_container(config), origins)]
+    if problems:
+        raise ConfigError(problems)
 
-    problems = []
+    replaced: dict[str, Any] = {}
     for override in settings:
         if problem := _unknown(override, config, free):
             problems.append(problem)
             continue
-        OmegaConf.update(config, override.key, override.value, force_add=True)
+        replaced[override.key] = _before(config, override.key)
+        try:
+            OmegaConf.update(config, override.key, override.value, force_add=True)
+        except OmegaConfBaseException as error:
+            problems.append(_unresolved(error, override.key, override.origin))
+            continue
         origins[override.key] = override.origin
         if override.key.endswith("._target_"):
             origins[override.key.partition(".")[0]] = override.origin
@@ -111,6 +139,7 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
         origins,
         typed=frozenset(o.key for o in settings),
         is_own=primary_file(user_folder).parent != packaged_folder(),
+        replaced=replaced,
     )
     settle_length(composed)
     return composed
@@ -125,8 +154,8 @@ def _spelled_out(override: Override) -> Override:
 
 
 def to_yaml(values: Mapping[str, Any]) -> str:
-    """A configuration as YAML, for people."""
-    return OmegaConf.to_yaml(OmegaConf.create(dict(values)))
+    """A configuration as YAML; texts that another reader would take for numbers are quoted."""
+    return str(yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
 def _wrong_choices(
@@ -171,6 +200,7 @@ def _with_hydra(
         OSError,
         ValueError,
         UserWarning,
+        RecursionError,
     ) as error:
         raise _broken_yaml(error, user_folder) from None
     options_chosen = dict(config.hydra.runtime.choices)
@@ -194,6 +224,8 @@ def _broken_yaml(error: Exception, user_folder: Path | None) -> ConfigError:
         root = root.__cause__
     if "No match in the defaults list" in str(root):
         return _no_choice("a file without them", user_folder)
+    if isinstance(root, RecursionError):
+        root = ValueError("nested too deeply")
     # The places in a file stand in several lines; Hydra's own messages go on about its insides.
     text = str(root) if isinstance(root, YAMLError) else str(root).partition("\n")[0]
     where = str(user_folder) if user_folder else "conf"
@@ -251,16 +283,25 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     return Problem(relation, override.key, override.value, override.origin, remedy)
 
 
+def _before(config: DictConfig, key: str) -> Any:
+    """What the files have for ``key``; None where that refers to something else."""
+    value = OmegaConf.select(config, key, throw_on_resolution_failure=False)
+    return OmegaConf.to_container(value) if OmegaConf.is_config(value) else value
+
+
 def _plain(config: DictConfig, origins: dict[str, str] | None = None) -> dict[str, Any]:
     try:
         plain = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
         key = str(getattr(error, "full_key", None) or "")
-        origin = origin_of(key, origins or {})
-        raise ConfigError(f"must resolve ({reason})", key=key or None, origin=origin) from None
+        raise ConfigError([_unresolved(error, key, origin_of(key, origins or {}))]) from None
     assert isinstance(plain, dict)
     return {str(key): _text_keys(value) for key, value in plain.items()}
+
+
+def _unresolved(error: Exception, key: str, origin: str | None) -> Problem:
+    relation = f"must resolve ({str(error).splitlines()[0]})"
+    return Problem(relation, key or None, origin=origin, remedy=f"{key}=…" if key else None)
 
 
 def _text_keys(values: Any) -> Any:

@@ -23,12 +23,15 @@ class Composed:
         Keys given as overrides.
     is_own : bool
         Whether ``config.yaml`` is the user's own.
+    replaced : dict
+        What the files have where a key was given as an override.
     """
 
     values: dict[str, Any]
     origins: dict[str, str]
     typed: frozenset[str] = field(default=frozenset())
     is_own: bool = False
+    replaced: dict[str, Any] = field(default_factory=dict)
 
     def rank(self, key: str) -> int:
         """How much a value weighs: 2 if it was typed, 1 from a user's file, 0 by default."""

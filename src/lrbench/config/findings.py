@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
+from lrbench.config.remedies import value_meant
 from lrbench.errors import ConfigError, LrbenchError, Problem, origin_of
 
 P = ParamSpec("P")
@@ -24,10 +25,15 @@ class Findings:
     ----------
     origins : mapping
         Where each dotted key, or everything below it, comes from.
+    replaced : mapping, optional
+        What the files have where a key was typed: a remedy where there is no better one.
     """
 
-    def __init__(self, origins: Mapping[str, str]) -> None:
+    def __init__(
+        self, origins: Mapping[str, str], replaced: Mapping[str, Any] | None = None
+    ) -> None:
         self._origins = dict(origins)
+        self._replaced = dict(replaced or {})
         self._problems: list[Problem] = []
 
     def add(self, relation: str, key: str, got: object, remedy: str | None = None) -> None:
@@ -87,6 +93,10 @@ class Findings:
             # Two checks may stumble over one value; the first says it best.
             first = {(p.key or p.relation): p for p in reversed(self._problems)}
             told = [p for p in self._problems if first[p.key or p.relation] is p]
-            raise ConfigError(
-                [replace(p, origin=p.origin or origin_of(p.key or "", self._origins)) for p in told]
-            )
+            raise ConfigError([self._whole(problem) for problem in told])
+
+    def _whole(self, problem: Problem) -> Problem:
+        """The problem with its origin and, if there is one, a remedy."""
+        origin = problem.origin or origin_of(problem.key or "", self._origins)
+        remedy = problem.remedy or value_meant(problem, self._replaced)
+        return replace(problem, origin=origin, remedy=remedy)

@@ -40,7 +40,9 @@ def packaged_folder() -> Path:
 def check_user_folder(folder: Path) -> None:
     """Refuse a ``--config-dir`` that is no folder."""
     if not os.path.isdir(folder):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-        raise ConfigError("must be a folder", key="--config-dir", got=str(folder))
+        raise ConfigError(
+            "must be a folder", key="--config-dir", got=str(folder), remedy="--config-dir ."
+        )
 
 
 def options(group: str, user_folder: Path | None = None) -> dict[str, Path]:

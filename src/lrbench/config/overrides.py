@@ -17,7 +17,12 @@ from hydra.errors import HydraException
 
 from lrbench.config.composed import MOST_ARMS
 from lrbench.config.home import GROUPS, options, options_alone
+from lrbench.config.remedies import list_or_sweep
 from lrbench.errors import ConfigError, Problem
+from lrbench.schedules.catalog import SCHEDULES
+
+DEEPEST = 20
+"""Lists and mappings inside of one another; no setting needs more than a few."""
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,13 @@ def _axis(text: str, sweep: bool, user_folder: Path | None) -> tuple[Override, .
     if not parsed.is_sweep_override():
         return (Override(key, _plain(parsed, text), text),)
     if not sweep:
+        typed = text.partition("=")[2]
         raise ConfigError(
             "must have one value in a run",
             key=key,
-            got=text.partition("=")[2],
+            got=typed,
             origin=f"override {text}",
-            remedy=f"lrbench sweep {text}",
+            remedy=list_or_sweep(key, typed, _may_be_list(key)),
         )
     elements = []
     for value in _elements(parsed, text, user_folder):
@@ -96,8 +102,17 @@ def _axis(text: str, sweep: bool, user_folder: Path | None) -> tuple[Override, .
     doubles = [one.text for one in elements if [e.text for e in elements].count(one.text) > 1]
     if doubles:
         relation = "must not name a value twice in a sweep"
-        raise ConfigError(relation, key=key, got=text.partition("=")[2], origin=f"override {text}")
+        remedy = f"{key}={','.join(dict.fromkeys(str(e.value) for e in elements))}"
+        got, origin = text.partition("=")[2], f"override {text}"
+        raise ConfigError(relation, key=key, got=got, origin=origin, remedy=remedy)
     return tuple(elements)
+
+
+def _may_be_list(key: str) -> bool:
+    """Whether any schedule has a list by this name."""
+    leaf = key.removeprefix("schedule.")
+    known = (entry.parameters.get(leaf) for entry in SCHEDULES.values())
+    return any(parameter is not None and parameter.is_list for parameter in known)
 
 
 def _parse_one(text: str) -> HydraOverride:
@@ -109,8 +124,11 @@ def _parse_one(text: str) -> HydraOverride:
         raise ConfigError(form, key=f"override {text!r}", remedy=remedy)
     try:
         return OverridesParser.create().parse_override(text)
-    except (HydraException, ValueError) as error:  # a ValueError: more digits than Python reads
+    except (HydraException, ValueError, RecursionError) as error:
+        # A ValueError: more digits than Python reads.
         reason = str(error).splitlines()[0].partition(" expecting {")[0]
+        if isinstance(error, RecursionError):
+            reason = "nested too deeply"
         raise ConfigError(
             f"{form} in Hydra's grammar ({reason})",
             key=f"override {text!r}",
@@ -171,9 +189,19 @@ def _elements(parsed: HydraOverride, text: str, user_folder: Path | None) -> lis
 def _plain(parsed: HydraOverride, text: str) -> Any:
     value = parsed.value()
     if value == "" and not text.rstrip().endswith(("''", '""')):
-        relation = "must have a value"
-        raise ConfigError(relation, key=parsed.get_key_element(), origin=f"override {text}")
+        key = parsed.get_key_element()
+        origin = f"override {text}"
+        raise ConfigError("must have a value", key=key, origin=origin, remedy=f"{key}=…")
+    if _depth(value) > DEEPEST:
+        key = parsed.get_key_element()
+        relation = f"must be nested at most {DEEPEST} deep"
+        raise ConfigError(relation, key=key, origin=f"override {text}", remedy=f"{key}=…")
     return _unquoted(value)
+
+
+def _depth(value: Any) -> int:
+    inside = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, inside), default=0) if isinstance(value, dict | list) else 0
 
 
 def _unquoted(value: Any) -> Any:

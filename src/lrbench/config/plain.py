@@ -81,6 +81,7 @@ def compose_plain(arm: Sequence[Plain]) -> Composed | None:
     origins = dict.fromkeys(values, shown(primary_file(None)))
     origins |= {group: shown(file) for group, file in files.items()}
     settings = [override for override in arm if override[0] not in GROUPS]
+    replaced: dict[str, Any] = {}
     for key, value, text in settings:
         group, _, leaf = key.partition(".")
         owner = values.get(group) if leaf else values
@@ -88,9 +89,11 @@ def compose_plain(arm: Sequence[Plain]) -> Composed | None:
         is_setting = isinstance(owner, dict) and leaf in owner and leaf != "name"
         if not is_setting or isinstance(owner[leaf], dict):
             return None
+        replaced[key] = owner[leaf]
         owner[leaf] = value
         origins[key] = f"override {text}"
-    composed = Composed(values, origins, typed=frozenset(key for key, _, _ in settings))
+    typed = frozenset(replaced)
+    composed = Composed(values, origins, typed=typed, replaced=replaced)
     settle_length(composed)
     return composed
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from lrbench.errors import nearest
+from lrbench.errors import Problem, nearest
+from lrbench.spec.durations import FORMS
 
 OTHER_NAMES = {
     "optimizer.lr": "learning_rate base_lr max_lr lr_max peak_lr init_lr",
@@ -40,6 +41,9 @@ OTHER_NAMES = {
 
 ABSOLUTE = {"eta_min", "lr_min", "min_lr", "final_lr", "lr_end", "end_learning_rate"}
 """Those of them that are rates, where here are fractions of the base learning rate."""
+
+EXAMPLES = {"train.steps": "train.steps=1000"}
+"""Values of settings that have none by default."""
 
 OTHER_SCHEDULES = {
     "sgdr": "cosine_restarts cosine_with_restarts warm_restarts cawr "
@@ -111,6 +115,58 @@ def setting_meant(key: str, value: object, known: Sequence[str], lr: object) -> 
     if last in ABSOLUTE and isinstance(value, int | float) and isinstance(lr, int | float) and lr:
         return f"{near}={value / lr:g}, a fraction of optimizer.lr={lr:g}"
     return f"{near}=…"
+
+
+def value_meant(problem: Problem, replaced: Mapping[str, object]) -> str | None:
+    """What to type in place of a value that is refused.
+
+    Parameters
+    ----------
+    replaced : mapping
+        What the files have where a key was typed.
+    """
+    key, got, relation = problem.key or "", problem.got, problem.relation
+    is_number = isinstance(got, int | float) and not isinstance(got, bool)
+    if relation in ("must be a whole number", FORMS) and (whole := _whole(got)):
+        return f"{key}={whole}"
+    if relation == FORMS and isinstance(got, float) and 0 < got < 1:
+        return f"{key}={got * 100:g}%"
+    if relation == "must be a text" and is_number:
+        return f"\"{key}='{got}'\""
+    if relation.startswith("must be a list such as") and (is_number or isinstance(got, str)):
+        return f"{key}=[{got}]"
+    while key:
+        # A default of null is often no value at all, but a question that has to be answered.
+        if replaced.get(key) not in (None, got):
+            return f"{key}={_typed(replaced[key])}, the default"
+        key = key.rpartition(".")[0]
+    return EXAMPLES.get(problem.key or "")
+
+
+def list_or_sweep(key: str, typed: str, is_list: bool) -> str:
+    """What to type in place of values with commas, where a run has one."""
+    sweep = f"lrbench sweep {key}={typed}"
+    if is_list:
+        return f"{key}=[{typed}], or {sweep}"
+    if re.fullmatch(r"0,\d+", typed):
+        return f"{key}={typed.replace(',', '.')}, or {sweep}"
+    return sweep
+
+
+def _whole(got: object) -> int | None:
+    """The whole number that was meant by 1e6, 300.0 or 01."""
+    if isinstance(got, float) and got.is_integer() and 1 <= got < 1e15:
+        return int(got)
+    if isinstance(got, str) and re.fullmatch(r"0*[1-9][0-9]{0,14}", got):
+        return int(got)
+    return None
+
+
+def _typed(value: object) -> str:
+    """A value as it is typed after ``key=``, without blanks."""
+    if isinstance(value, list):
+        return f"[{','.join(map(_typed, value))}]"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _called_elsewhere(names: Mapping[str, str], word: str) -> list[str]:

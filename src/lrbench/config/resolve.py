@@ -89,7 +89,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         Every problem that can be found without the data, all at once; then the data's; then those
         that need the data's size.
     """
-    findings = Findings(composed.origins)
+    findings = Findings(composed.origins, composed.replaced)
     settings = read_settings(composed, findings)
     if settings is not None:
         findings.attempt("compute", check_device, settings.compute)

@@ -106,7 +106,7 @@ def _label(texts: Sequence[str], told: Sequence[int]) -> Callable[[str], str]:
 
 
 def _planned(composed: Composed, label: Callable[[str], str]) -> PlannedSchedule:
-    findings = Findings(composed.origins)
+    findings = Findings(composed.origins, composed.replaced)
     settings = read_settings(composed, findings)
     chosen = composed.values.get("schedule") or {}
     component = read_schedule(chosen, findings)

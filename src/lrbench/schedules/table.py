@@ -110,7 +110,7 @@ def read_table(path: Path) -> dict[str, Any]:
                 relation += "; a factor is a rate divided by optimizer.lr"
             require(not missing, "file", f"{relation} (it has: {', '.join(columns)})", str(path))
             rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # a ValueError: no text, or a NUL in its name
         raise ScheduleError(f"must be a CSV file ({error})", key="file", got=str(path)) from None
     if len({row.get("schedule") for _, row in rows}) > 1:
         relation = "must hold one schedule; this one has a column schedule with several"

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, nearest
 
 
 def resolve_import(target: str, key: str) -> Callable[..., Any]:
@@ -37,13 +37,21 @@ def resolve_import(target: str, key: str) -> Callable[..., Any]:
     try:
         found = pkgutil.resolve_name(target)
     except (ValueError, ImportError, AttributeError) as error:
-        raise ConfigError(f"{form} ({error})", key=key, got=target) from error
+        remedy = _meant(target, key)
+        raise ConfigError(f"{form} ({error})", key=key, got=target, remedy=remedy) from error
     except (Exception, SystemExit) as error:
         relation = f"must be importable (it raised {type(error).__name__}: {error})"
         raise ConfigError(relation, key=key, got=target) from error
     if not callable(found):
         raise ConfigError("must lead to something that can be called", key=key, got=target)
     return found  # type: ignore[no-any-return]
+
+
+def _meant(target: str, key: str) -> str | None:
+    """The path with the name most like the one given, of those its module has."""
+    module, _, name = target.replace(":", ".").rpartition(".")
+    near = nearest(name, vars(sys.modules[module])) if module in sys.modules else None
+    return f"{key}={module}:{near}" if near else None
 
 
 def code_digest(found: Callable[..., Any]) -> str | None:

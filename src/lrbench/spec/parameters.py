@@ -91,6 +91,8 @@ _RELATIONS = {
     "missing": "must be given",
     "int_type": "must be a whole number",
     "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "float_parsing": "must be a number",
     "float_type": "must be a number",
     "bool_type": "must be true or false",
     "string_type": "must be a text",

@@ -97,7 +97,9 @@ def _all(overrides: Sequence[str], config_dir: Path | None) -> Iterator[Checked]
     """Every schedule with an option; one that cannot be made for this run says why."""
     if any(text.startswith("schedule") for text in overrides):
         relation = "cannot be given together with --all, which has every schedule as its file says"
-        raise ConfigError(relation, key="schedule", got=" ".join(overrides))
+        given = " ".join(overrides)
+        remedy = f"lrbench check-schedule {given}"
+        raise ConfigError(relation, key="schedule", got=given, remedy=remedy)
     refused: list[LrbenchError] = []
     names = [name for name in SCHEDULES if name in options("schedule")]
     planned: list[PlannedSchedule | Checked] = []

@@ -85,8 +85,8 @@ def new_schedule(name: str, folder: Path) -> Written:
 def _check_form(name: str) -> None:
     if _NAME.fullmatch(name) is None:
         relation = "must be small letters, digits and _, a letter first"
-        near = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_0123456789")
-        remedy = f"lrbench new schedule {near}" if near else None
+        near = re.sub(r"[^a-z0-9_]+", "_", name.lower()).strip("_0123456789")[:40]
+        remedy = f"lrbench new schedule {near or 'my_schedule'}"
         raise ConfigError(relation, key="the name", got=name, remedy=remedy)
 
 

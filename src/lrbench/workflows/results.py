@@ -1,4 +1,4 @@
-"""The results folder, checked before anything is trained into it."""
+"""The results folder: checked before anything is trained into it, and what stands there already."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from lrbench.errors import ConfigError
+from lrbench.record.reader import Record, read_record
 
 
 def check_results(folder: Path) -> None:
@@ -19,9 +20,11 @@ def check_results(folder: Path) -> None:
         folder.stat()
     except (FileNotFoundError, NotADirectoryError):
         pass
-    except OSError as error:
-        relation = f"must be the path of a folder ({error.strerror})"
-        raise ConfigError(relation, key="--results", got=str(folder)) from None
+    except (OSError, ValueError) as error:  # a ValueError: a NUL in the name
+        reason = getattr(error, "strerror", error)
+        relation = f"must be the path of a folder ({reason})"
+        remedy = "--results results"
+        raise ConfigError(relation, key="--results", got=str(folder), remedy=remedy) from None
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
@@ -33,3 +36,8 @@ def check_results(folder: Path) -> None:
     if not os.access(existing, os.W_OK | os.X_OK):
         relation = f"must be writable ({existing} is not)"
         raise ConfigError(relation, key="--results", got=str(folder))
+
+
+def found_record(path: Path) -> Record | None:
+    """The record that stands in ``path``, every byte of its logs checked; None if there is none."""
+    return read_record(path, every_byte=True) if path.exists() else None

@@ -147,7 +147,9 @@ def _check(folder: Path, metric: str, target: float | None, level: float) -> Non
         relation = "must be between 0 and 1"
         raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
     if target is not None and not math.isfinite(target):
-        raise ConfigError("must be a finite number", key="--target", got=target)
+        raise ConfigError(
+            "must be a finite number", key="--target", got=target, remedy="--target 0.5"
+        )
 
 
 def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:

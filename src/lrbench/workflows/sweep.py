@@ -24,7 +24,7 @@ from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.recording import Progress
-from lrbench.workflows.results import check_results
+from lrbench.workflows.results import check_results, found_record
 from lrbench.workflows.run import RunReport, resolve_arm, run
 
 TASK = "lrbench.workflows.sweep:train_job"
@@ -141,7 +141,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         relation = f"must not name a seed twice ({doubled[0]}): it would count as two runs"
         raise ConfigError(relation, key=key, got=text, remedy=example)
     if max(numbers) >= 2**63:
-        raise ConfigError("must be below 2**63", key=key, got=max(numbers))
+        raise ConfigError("must be below 2**63", key=key, got=max(numbers), remedy=example)
     return numbers
 
 
@@ -302,7 +302,8 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
 
 
 def _status(path: Path) -> Status | None:
-    return read_record(path, every_byte=True).status if path.exists() else None
+    found = found_record(path)
+    return None if found is None else found.status
 
 
 def _closing(events: Iterator[Event]) -> Iterator[Event]:
@@ -319,7 +320,6 @@ def _refuse_equal_arms(texts: Sequence[Sequence[str]], runs: Sequence[Sequence[R
         first = of_arm[0].spec.digest
         if first in seen:
             relation = "must differ from the other arms: two come to the same run"
-            raise ConfigError(
-                relation, key="the sweep", got=f"{' '.join(seen[first])} and {' '.join(text)}"
-            )
+            got = f"{' '.join(seen[first])} and {' '.join(text)}"
+            raise ConfigError(relation, key="the sweep", got=got, remedy="only one of them")
         seen[first] = text

@@ -134,7 +134,7 @@ def _check_names(name: str, builder: Callable[..., object], settings: Mapping[st
     """Refuse settings the builder does not have, and name those it needs, all at once."""
     named = _named(builder)
     problems = [
-        Problem(f"is required by {name}", key)
+        Problem(f"is required by {name}", key, remedy=f".{key}=…")
         for key, parameter in named.items()
         if parameter.default is inspect.Parameter.empty and key not in settings
     ]

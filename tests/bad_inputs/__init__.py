@@ -1,0 +1,36 @@
+"""The table of wrong inputs: what is typed, and what lrbench must say to it.
+
+One module a family of commands; each has its ``SECTIONS``. The table is tested by
+``tests/end_to_end/test_bad_input.py`` and told by ``docs/errors.md``.
+"""
+
+from __future__ import annotations
+
+from bad_inputs import (
+    commands,
+    components,
+    overrides,
+    own_files,
+    results,
+    schedules,
+    settings,
+    summarize,
+    sweep,
+)
+from bad_inputs.row import Row, Section
+
+CHAPTERS: dict[str, tuple[Section, ...]] = {
+    "Commands": commands.SECTIONS,
+    "Settings": settings.SECTIONS,
+    "Components": components.SECTIONS,
+    "Overrides": overrides.SECTIONS,
+    "Files of your own": own_files.SECTIONS,
+    "Folders": results.SECTIONS,
+    "lrbench sweep": sweep.SECTIONS,
+    "lrbench preview, check-schedule and new": schedules.SECTIONS,
+    "lrbench summarize": summarize.SECTIONS,
+}
+
+ROWS: tuple[Row, ...] = tuple(
+    row for sections in CHAPTERS.values() for section in sections for row in section.rows
+)
