@@ -295,8 +295,8 @@ def test_more_than_a_zip_file_can_hold_is_refused(results, tmp_path, monkeypatch
     with pytest.raises(RecordError, match="holds at most 5 files"):
         write_bundle(results, tmp_path / "b.zip")
     monkeypatch.undo()
-    monkeypatch.setattr(archive, "SIZE_LIMIT", 20_000)
-    with pytest.raises(RecordError, match="holds at most 20000 bytes"):
+    monkeypatch.setattr(archive, "SIZE_LIMIT", 5_000)
+    with pytest.raises(RecordError, match="holds at most 5000 bytes"):
         write_bundle(results, tmp_path / "b.zip")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results"]
 
