@@ -55,6 +55,7 @@ docs: $(VENV)/.done ## docs/schedules.md and its pictures from the docstrings, d
 bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_loop.py
 	$(BIN)/python scripts/bench_sweep.py
+	$(BIN)/python scripts/bench_profiles.py
 	$(BIN)/python scripts/bench_summarize.py
 
 clean: ## remove the virtual environment and caches, never results
