@@ -14,8 +14,8 @@ import os
 import stat
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -71,6 +71,7 @@ many bytes are to be taken."""
 def claim_folder(path: Path) -> bool:
     """Make ``path``; False if it was there. Of many processes exactly one gets True."""
     hook(Operation("mkdir", path))
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir()
@@ -78,7 +79,8 @@ def claim_folder(path: Path) -> bool:
         if path.is_dir():
             return False
         raise RecordError("must be a folder", key=str(path)) from None
-    sync_folder(path.parent)
+    for folder in (path, *made):
+        sync_folder(folder.parent)
     return True
 
 
@@ -140,21 +142,21 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
         It is not there.
     """
     descriptor = _open_to_read(path, limit)
-    with os.fdopen(descriptor, "rb") as file:
+    with _naming(path), os.fdopen(descriptor, "rb") as file:
         return file.read()
 
 
 def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
     """sha256 of a regular file's bytes, read in pieces; errors as of :func:`read_file`."""
     descriptor = _open_to_read(path, limit)
-    with os.fdopen(descriptor, "rb") as file:
+    with _naming(path), os.fdopen(descriptor, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_line(path: Path, limit: int) -> bytes:
     """The first line of a regular file, with its newline, of ``limit`` bytes at most."""
     descriptor = _open_to_read(path, LOG_LIMIT)
-    with os.fdopen(descriptor, "rb") as file:
+    with _naming(path), os.fdopen(descriptor, "rb") as file:
         return file.readline(limit)
 
 
@@ -184,18 +186,30 @@ def _open_to_read(path: Path, limit: int) -> int:
 def write_all(descriptor: int, path: Path, data: bytes) -> None:
     """Every byte, or an error: a short write is a full disk that has not said so yet."""
     rest = memoryview(data)
-    while rest:
-        taken = hook(Operation("write", path, rest))
-        written = os.write(descriptor, rest[:taken])
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        rest = rest[written:]
+    with _naming(path):
+        while rest:
+            taken = hook(Operation("write", path, rest))
+            written = os.write(descriptor, rest[:taken])
+            if written == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            rest = rest[written:]
 
 
 def sync(descriptor: int, path: Path) -> None:
     """Onto the disk, past a power failure."""
-    hook(Operation("fsync", path))
-    os.fsync(descriptor)
+    with _naming(path):
+        hook(Operation("fsync", path))
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of a descriptor with the file's name, which the kernel does not tell."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def sync_folder(path: Path) -> None:
@@ -241,7 +255,9 @@ class AppendFile:
         self._begin(path, _open(path, os.O_RDWR | os.O_APPEND))
         try:
             while self.size < size:
-                piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
+                with _naming(path):
+                    hook(Operation("read", path))
+                    piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
                 if not piece:
                     relation = f"must have at least {size} bytes"
                     raise RecordError(relation, key=str(path), got=self.size)
@@ -250,8 +266,9 @@ class AppendFile:
             if self.digest != sha256:
                 relation = f"must have its first {size} bytes as they were written"
                 raise RecordError(relation, key=str(path))
-            hook(Operation("truncate", path, size=size))
-            os.ftruncate(self._descriptor, size)
+            with _naming(path):
+                hook(Operation("truncate", path, size=size))
+                os.ftruncate(self._descriptor, size)
             self.sync()
         except BaseException:
             os.close(self._descriptor)
