@@ -229,13 +229,14 @@ class _Node:
         # A size may be on the disk before the bytes are.
         kept = min([len(self.synced), *(d.size for d in self.since if d.kind == "resize")])
         zeros = whole[:kept] + bytes(len(whole) - kept)
-        half = len(whole) - (len(whole) - kept) // 2
+        # A checkpoint's last eighth is tensors, so that its first line stays as it was.
+        most = len(whole) - (len(whole) - kept) // 8
         return {
             "none": states[0],
             **{f"{place} of {len(states)}": state for place, state in enumerate(states[1:-1])},
             "all": whole,
             "zeros": zeros,
-            "half zeros": whole[:half] + bytes(len(whole) - half),
+            "last zeros": whole[:most] + bytes(len(whole) - most),
         }
 
 
@@ -329,7 +330,7 @@ def _contents(
     whole: Files = {n: node and node.variants()["all"] for n, node in there.items()}
     dirty = {n: node.variants() for n, node in there.items() if node is not None and node.since}
     yield "all there", whole
-    for fate in ("none", "zeros", "half zeros"):
+    for fate in ("none", "zeros", "last zeros"):
         rest = {**whole, **{name: variants[fate] for name, variants in dirty.items()}}
         yield f"{fate} of all", rest
         if not is_full:
@@ -418,8 +419,7 @@ def _left(state: State, path: Path, owes: bool) -> Bad | None:
     record = read_record(path, every_byte=True)
     if record.status is not Status.COMPLETE:
         return Bad(state, f"ends {record.status}: {record.reason}")
-    from_step = record.attempts()[-1]["from_step"]
-    if owes and from_step < state.owed:
+    if owes and (from_step := record.attempts()[-1]["from_step"]) < state.owed:
         return Bad(state, f"goes on at {from_step}, though update {state.owed} was saved")
     return None
 

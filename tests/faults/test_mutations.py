@@ -91,7 +91,7 @@ def digest_of_the_state(patch):
 
 
 MISSED = {
-    sync_of_logs: ("resumed", crash.powerless, "was saved"),
+    sync_of_logs: ("fresh", crash.powerless, "was saved"),
     sync_of_the_checkpoint: ("fresh", crash.powerless, "was saved"),
     sync_of_the_closing_file: ("fresh", crash.powerless, "result.json must be JSON"),
     sync_of_folders: ("fresh", crash.powerless, "was complete, and is interrupted"),
