@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml
 
 from bad_inputs import CHAPTERS, ROWS
 from bad_inputs.row import Row
@@ -224,6 +225,78 @@ def test_hostile_values_that_are_allowed_are_inert_too(
         assert (done.out + done.err).replace("\n", "").isprintable()
     shutil.rmtree(here / "r")
     assert not (here / "owned").exists()
+
+
+FOLDERS = [
+    "..",
+    "-rf",
+    "~",
+    "a b ",
+    "CON",
+    "a.",
+    "%2e%2e",
+    "\u4e00" * 80,
+    "a\u200bb",
+    "\udcff\udcfe",
+]
+
+
+@pytest.mark.parametrize("name", FOLDERS, ids=ascii)
+def test_a_folder_of_results_is_taken_as_it_is_typed(
+    lrbench: Command, here: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    inside = here / "inside"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    done = lrbench("run", *SMALL, f"--results={name}")
+    assert done.code == 0, done
+    assert (done.out + done.err).replace("\n", "").isprintable()
+    (spec,) = here.rglob("spec.json")
+    assert spec.parents[1].samefile(inside / name)
+
+
+NETS = """
+from torch import nn
+class Ünï(nn.Linear):
+    def __init__(self, input_shape, num_outputs):
+        super().__init__(input_shape[0], num_outputs)
+globals()["con"] = globals()["x" * 300] = globals()["\\u0130"] = Ünï
+"""
+
+
+@pytest.mark.parametrize("name", ["Ünï", "con", "x" * 300, "\u0130"], ids=lambda name: name[:5])
+def test_a_component_of_any_name_has_a_folder_with_a_plain_one(
+    lrbench: Command, here: Path, name: str
+) -> None:
+    (here / "nets.py").write_text(NETS, encoding="utf-8")
+    words = ("run", "--dry-run", "dataset=wine", "train.steps=9")
+    done = lrbench(*words, f"model._target_='nets:{name}'")
+    assert done.code == 0, done
+    assert re.fullmatch(r"wine-[a-z0-9_]{1,40}-cosine-s0-[0-9a-f]{8}", done.out.splitlines()[0])
+
+
+@pytest.mark.parametrize("name", ["a b", "..", "CON", "Ünï"])
+def test_the_name_of_an_options_file_is_part_of_no_folder(
+    lrbench: Command, here: Path, name: str
+) -> None:
+    file = here / "own" / "schedule" / f"{name}.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("name: cosine\n")
+    before = contents(here)
+    done = lrbench("run", *SMALL, "--config-dir", "own", "--dry-run", f"schedule='{name}'")
+    assert done.code == 0, done
+    assert done.out.startswith("wine-linear-cosine-s0-")
+    assert contents(here) == before
+
+
+def test_a_note_that_refers_to_something_is_recorded_as_it_is_typed(
+    lrbench: Command, here: Path
+) -> None:
+    for note in ("${oc.env:HOME}", "${", "1e3", "no", "a\nb"):
+        shutil.rmtree(here / "results", ignore_errors=True)
+        assert lrbench("run", *SMALL, "--note", note).code == 0
+        (file,) = here.rglob("config.yaml")
+        assert yaml.safe_load(file.read_text())["note"] == note
 
 
 def test_a_very_long_value_is_refused_without_a_traceback(lrbench: Command, here: Path) -> None:

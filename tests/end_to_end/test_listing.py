@@ -142,7 +142,7 @@ def test_unknown_names_are_all_refused_with_the_nearest(lrbench: Command) -> Non
 def test_only_schedules_take_names(lrbench: Command, kind: str) -> None:
     done = lrbench("list", kind, "mlp")
     assert (done.code, done.out) == (2, "")
-    assert "unexpected extra argument (mlp)" in done.err
+    assert "takes no further words, got 'mlp'" in done.err
 
 
 def test_a_narrow_pipe_and_a_poor_encoding_still_get_a_list(shell: Command) -> None:

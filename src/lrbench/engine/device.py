@@ -8,10 +8,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
+from lrbench import __version__
 from lrbench.engine.profiles import check_profile, mkl_mode, started_with, variables_of
 from lrbench.errors import DeviceError
+from lrbench.record.environment import environment
 from lrbench.spec.canonical import digest
 from lrbench.spec.run import ComputeSpec
 
@@ -117,15 +120,22 @@ def _asked_of_cublas(wanted: bool) -> str | None:
     return there if not wanted or there in (":4096:8", ":16:8") else ":4096:8"
 
 
+def _processor() -> str | None:
+    return environment()["cpu"].get("model_name")  # type: ignore[no-any-return]
+
+
 def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]:
     """Everything besides the specification that decides bits, with one digest over it all."""
     facts: dict[str, Any] = {
+        "lrbench": __version__,
         "machine": platform.machine(),
+        # Libraries choose their code by the processor; portable is there to stop them.
+        "cpu": None if compute.profile == "portable" else _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "torch": torch.__version__,
         "torch_git": torch.version.git_version,
         "torch_build": digest(torch.__config__.show()),
-        "interop_threads": torch.get_num_interop_threads(),
+        "numpy": np.__version__,
         "mkl": torch.backends.mkl.is_available(),
         "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
         "mkl_mode": mkl_mode(),

@@ -73,6 +73,7 @@ many bytes are to be taken."""
 def claim_folder(path: Path) -> bool:
     """Make ``path``; False if it was there. Of many processes exactly one gets True."""
     hook(Operation("mkdir", path))
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir()
@@ -80,7 +81,8 @@ def claim_folder(path: Path) -> bool:
         if path.is_dir():
             return False
         raise RecordError("must be a folder", key=str(path)) from None
-    sync_folder(path.parent)
+    for folder in (path, *made):
+        sync_folder(folder.parent)
     return True
 
 
@@ -172,7 +174,7 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     FileNotFoundError
         It is not there.
     """
-    with open_file(path, limit) as file:
+    with _naming(path), open_file(path, limit) as file:
         return file.read()
 
 
@@ -183,13 +185,13 @@ def open_file(path: Path, limit: int = LOG_LIMIT, *, follow_links: bool = False)
 
 def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
     """sha256 of a regular file's bytes, read in pieces; errors as of :func:`read_file`."""
-    with open_file(path, limit) as file:
+    with _naming(path), open_file(path, limit) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_line(path: Path, limit: int) -> bytes:
     """The first line of a regular file, with its newline, of ``limit`` bytes at most."""
-    with open_file(path) as file:
+    with _naming(path), open_file(path) as file:
         return file.readline(limit)
 
 
@@ -226,18 +228,30 @@ def _open_to_read(path: Path, limit: int, follow_links: bool) -> int:
 def write_all(descriptor: int, path: Path, data: bytes) -> None:
     """Every byte, or an error: a short write is a full disk that has not said so yet."""
     rest = memoryview(data)
-    while rest:
-        taken = hook(Operation("write", path, rest))
-        written = os.write(descriptor, rest[:taken])
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        rest = rest[written:]
+    with _naming(path):
+        while rest:
+            taken = hook(Operation("write", path, rest))
+            written = os.write(descriptor, rest[:taken])
+            if written == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            rest = rest[written:]
 
 
 def sync(descriptor: int, path: Path) -> None:
     """Onto the disk, past a power failure."""
-    hook(Operation("fsync", path))
-    os.fsync(descriptor)
+    with _naming(path):
+        hook(Operation("fsync", path))
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of a descriptor with the file's name, which the kernel does not tell."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def sync_folder(path: Path) -> None:
@@ -283,7 +297,9 @@ class AppendFile:
         self._begin(path, _open(path, os.O_RDWR | os.O_APPEND))
         try:
             while self.size < size:
-                piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
+                with _naming(path):
+                    hook(Operation("read", path))
+                    piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
                 if not piece:
                     relation = f"must have at least {size} bytes"
                     raise RecordError(relation, key=str(path), got=self.size)
@@ -292,8 +308,9 @@ class AppendFile:
             if self.digest != sha256:
                 relation = f"must have its first {size} bytes as they were written"
                 raise RecordError(relation, key=str(path))
-            hook(Operation("truncate", path, size=size))
-            os.ftruncate(self._descriptor, size)
+            with _naming(path):
+                hook(Operation("truncate", path, size=size))
+                os.ftruncate(self._descriptor, size)
             self.sync()
         except BaseException:
             os.close(self._descriptor)

@@ -26,6 +26,7 @@ from lrbench.record.files import (
     remove_file,
     remove_leftovers,
     replace_file,
+    sync_folder,
 )
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
@@ -127,6 +128,9 @@ class RecordWriter:
         # The closing file goes first, so that no moment shows it beside logs it does not close.
         for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
             remove_file(self.path / name)
+        # And no name of what follows may outlive a power failure that brings the closing file back,
+        # or takes the lock's name, by which the folder is known as a record.
+        sync_folder(self.path)
         replace_file(self.path / layout.CONFIG, config.encode())
         replace_file(self.path / layout.MANIFEST, _pretty(sealed(manifest)))
         # Last, because a record with a specification has everything that was known at its start.
@@ -208,6 +212,7 @@ class RecordWriter:
         self._attempt["files"] = self._other_files()
         self._end_attempt(str(result["outcome"]), "")
         remove_file(self.path / layout.PREVIOUS)
+        sync_folder(self.path)  # the names of the logs, before the one of the closing file
         whole = sealed(
             {
                 "format_version": FORMAT_VERSION,
