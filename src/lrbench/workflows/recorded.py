@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import torch
 
 from lrbench.config.home import import_path
 from lrbench.config.resolve import Resolved
-from lrbench.errors import ConfigError, DamageError, Problem, RecordError
+from lrbench.errors import ConfigError, DamageError, DataError, Problem, RecordError
 from lrbench.record import layout
 from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, find_records, read_json
@@ -127,6 +129,21 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
         notes=tuple(manifest["schedule"]["notes"]),
         written=_config(record.path / layout.CONFIG),
     )
+
+
+@contextmanager
+def asking_for_data() -> Iterator[None]:
+    """Data that are not here, told with what the commands on records have for it."""
+    try:
+        yield
+    except DataError as error:
+        remedy = "--data FOLDER, where the files of the dataset lie"
+        raise DataError(
+            [
+                replace(p, remedy=remedy) if "dataset." in (p.remedy or "") else p
+                for p in error.problems
+            ]
+        ) from error
 
 
 def components(spec: RunSpec) -> Iterator[tuple[str, Component]]:
