@@ -246,7 +246,10 @@ def _is_of_torch(target: str) -> bool:
     """Whether an import path leads to a class that torch is used by, and not through it."""
     if not FROM_TORCH.fullmatch(target):
         return False
-    found = resolve_import(target, key="_target_")
+    try:
+        found = resolve_import(target, key="_target_")
+    except ConfigError:
+        return False
     kinds = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.nn.Module)
     return (
         inspect.isclass(found)
