@@ -16,7 +16,7 @@ from lrbench.record import layout
 from lrbench.record.changes import Change, differing_environment
 from lrbench.record.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, replace_file
-from lrbench.record.reader import Record, read_json, read_record
+from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
@@ -92,8 +92,9 @@ def replay(
     """
     source = replace(source, path=find_run(source.path))
     record = read_record(source.path, every_byte=True)
+    if record.status is not Status.CORRUPT:  # which is told next
+        _check_form(record)
     resolved_of(record, trust=source.trust)
-    _check_form(record)
     if not record.status.is_finished:
         relation = f"must be finished to be repeated (it is {record.status})"
         raise ConfigError(relation, key=str(source.path), remedy=f"lrbench resume {source.path}")
