@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
     from lrbench.launchers.local import Event
     from lrbench.record.reader import Record
     from lrbench.workflows.verify import Level, Report, Verification
+
+COLUMNS = 80
+
+INDENTED: Any = {
+    "initial_indent": " " * 11,
+    "subsequent_indent": " " * 13,
+    "break_long_words": False,
+    "break_on_hyphens": False,
+}
+"""What is told of a run, below its name; a path or a digest stays in one piece."""
 
 WORDS = {
     "files": "every byte of the files",
@@ -31,7 +42,9 @@ def verify(
         Path,
         typer.Argument(metavar="RUN|DIR|BUNDLE", help="A record, results, or a bundle's file."),
     ],
-    files: Annotated[bool, typer.Option("--files", help="Only the files: milliseconds.")] = False,
+    files: Annotated[
+        bool, typer.Option("--files", help="Only the files: nothing is computed again.")
+    ] = False,
     inputs: Annotated[
         bool, typer.Option("--inputs", help="And data, batches, rates, first weights.")
     ] = False,
@@ -53,8 +66,12 @@ def verify(
 ) -> None:
     """Check records bit for bit, in tiers: what is in the files, and whether runs repeat.
 
-    On a difference it says what broke first. Nothing of a record is executed unless --trust is
-    given. The exit code is 3 for a difference or damage.
+    On a difference it says what broke first, and keeps the run that was made again. Nothing that a
+    record names is imported unless --trust is given.
+
+    The exit code is 3 for a difference or damage, 2 for a run that cannot be tried here, and 0 if
+    all is the same; a run that is not finished has nothing to compare, is named, and changes no
+    exit code.
     """
     with loading():
         from lrbench.cli.progress import jobs_progress
@@ -111,7 +128,8 @@ def _level(asked: dict[Level, bool]) -> Level:
 def _lines(report: Report) -> Iterator[str]:
     for run in report.runs:
         yield f"{run.verdict:<10} {inert(run.run_id)}"
-        yield from (f"           {inert(line)}" for line in _details(run))
+        for line in _details(run):
+            yield from wrap(inert(line), COLUMNS, **INDENTED)
     for other in report.others:
         yield inert(other)
     counts: dict[str, int] = {}
@@ -130,6 +148,8 @@ def _details(run: Verification) -> Iterator[str]:
         yield line.strip()
     if run.difference:
         yield run.difference.told("the record", "the replay")
+    if run.level and run.verdict not in ("identical", "refused"):
+        yield f"the same until then: {WORDS[run.level]}"
     for change in run.profile:
         then, now = change.recorded, change.other
         yield f"not as it was: {change.key.removeprefix('profile.')} {then} then, {now} now"
@@ -142,7 +162,7 @@ def _details(run: Verification) -> Iterator[str]:
 
 def _judged(verdict: dict[str, Any]) -> str:
     word = {True: "close", False: "NOT CLOSE", None: "not judged"}[verdict["holds"]]
-    figure = f" {verdict['figure']:.3g}" if verdict["figure"] is not None else ""
+    figure = f": {verdict['figure']:.3g}" if verdict["figure"] is not None else ""
     why = f" ({verdict['why']})" if verdict["why"] else f" ({verdict['tolerance']})"
     return f"{word}: {verdict['what']}{figure}{why}"
 

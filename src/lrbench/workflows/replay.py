@@ -92,12 +92,13 @@ def replay(
     """
     source = replace(source, path=find_run(source.path))
     record = read_record(source.path, every_byte=True)
-    if record.status is not Status.CORRUPT:  # which is told next
-        _check_form(record)
-    resolved_of(record, trust=source.trust)
+    if record.status is Status.CORRUPT:
+        raise DamageError(f"is damaged ({record.reason})", key=str(source.path))
     if not record.status.is_finished:
         relation = f"must be finished to be repeated (it is {record.status})"
         raise ConfigError(relation, key=str(source.path), remedy=f"lrbench resume {source.path}")
+    _check_form(record)
+    resolved_of(record, trust=source.trust)
     if into is not None:
         check_results(into, key="--into")
         if (into / record.run_id).exists():

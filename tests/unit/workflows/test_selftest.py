@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from typing import ClassVar
 
 import pytest
 
@@ -37,7 +38,7 @@ def machine(monkeypatch, tmp_path, golden_record, resolved, data_cache):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
 
     class Machine:
-        changes = {}
+        changes: ClassVar = {}
         process = Process
         killed = True
 
