@@ -11,6 +11,7 @@ from bad_inputs import (
     components,
     overrides,
     own_files,
+    records,
     results,
     schedules,
     settings,
@@ -28,6 +29,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "Folders": results.SECTIONS,
     "lrbench sweep": sweep.SECTIONS,
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
+    "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
 }
 

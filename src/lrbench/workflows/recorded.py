@@ -131,6 +131,18 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
     )
 
 
+def check_data(folder: Path | None) -> None:
+    """Refuse a ``--data`` that is no folder.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if folder is not None and not folder.is_dir():
+        relation = "must be a folder" if folder.exists() else "must be a folder that exists"
+        raise ConfigError(relation, key="--data", got=str(folder))
+
+
 @contextmanager
 def asking_for_data() -> Iterator[None]:
     """Data that are not here, told with what the commands on records have for it."""

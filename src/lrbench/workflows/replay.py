@@ -20,7 +20,13 @@ from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
-from lrbench.workflows.recorded import asking_for_data, find_run, refuse_other_code, resolved_of
+from lrbench.workflows.recorded import (
+    asking_for_data,
+    check_data,
+    find_run,
+    refuse_other_code,
+    resolved_of,
+)
 from lrbench.workflows.recording import Paused, Progress
 from lrbench.workflows.results import check_results
 from lrbench.workflows.run import run
@@ -90,6 +96,7 @@ def replay(
     RecordError
         It is damaged.
     """
+    check_data(source.data_root)
     source = replace(source, path=find_run(source.path))
     record = read_record(source.path, every_byte=True)
     if record.status is Status.CORRUPT:

@@ -19,6 +19,7 @@ from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.workflows.recorded import (
     asking_for_data,
+    check_data,
     named,
     records_at,
     refuse_other_code,
@@ -107,11 +108,12 @@ def plan_resume(path: Path, *, trust: bool = False, data_root: Path | None = Non
     ConfigError
         There is nothing of the kind, or a run needs trust.
     """
+    check_data(data_root)
     paths = records_at(path)
-    path = named(path)
-    is_one = paths == [path]
-    results = path.absolute().parent if is_one else path
-    plans = [] if is_one else sorted((path / layout.SWEEPS).glob("*.json"))
+    place = named(path)
+    is_one = paths == [place]
+    results = place.absolute().parent if is_one else place
+    plans = [] if is_one else sorted((place / layout.SWEEPS).glob("*.json"))
     if not paths and not plans:
         raise ConfigError("must hold records of runs", key=str(path), remedy="lrbench run")
     unfinished: list[Unfinished] = []

@@ -27,7 +27,7 @@ from lrbench.spec.run import FORMAT_VERSION
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
 from lrbench.workflows.inputs import differing_input
 from lrbench.workflows.integrity import check_plans, check_record
-from lrbench.workflows.recorded import asking_for_data, find_runs, resolved_of
+from lrbench.workflows.recorded import asking_for_data, check_data, find_runs, resolved_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then
 
@@ -182,6 +182,7 @@ def verify(
     RecordError
         The bundle is damaged.
     """
+    check_data(data_root)
     scratch = Path(tempfile.mkdtemp(prefix="lrbench-verify-"))
     kept: set[str] = set()
     try:
