@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import get_terminal_size
 from textwrap import wrap
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from lrbench.launchers.local import Event
     from lrbench.record.reader import Record
     from lrbench.workflows.verify import Level, Report, Verification
-
-COLUMNS = 80
 
 INDENTED: Any = {
     "initial_indent": " " * 11,
@@ -106,7 +105,7 @@ def verify(
     if json:
         put_json(_plain(report))
     else:
-        for line in _lines(report):
+        for line in _lines(report, get_terminal_size().columns):
             put(line)
     if report.others or any(
         report.count(verdict)
@@ -125,11 +124,11 @@ def _level(asked: dict[Level, bool]) -> Level:
     return chosen[0] if chosen else list(asked)[-1]
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, width: int) -> Iterator[str]:
     for run in report.runs:
         yield f"{run.verdict:<10} {inert(run.run_id)}"
         for line in _details(run):
-            yield from wrap(inert(line), COLUMNS, **INDENTED)
+            yield from wrap(inert(line), width, **INDENTED)
     for other in report.others:
         yield inert(other)
     counts: dict[str, int] = {}
