@@ -57,6 +57,7 @@ bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_sweep.py
 	$(BIN)/python scripts/bench_profiles.py
 	$(BIN)/python scripts/bench_summarize.py
+	$(BIN)/python scripts/bench_promises.py
 
 clean: ## remove the virtual environment and caches, never results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
