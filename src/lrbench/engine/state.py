@@ -42,9 +42,12 @@ def capture(step: int, model: nn.Module, optimizer: BoundOptimizer, facts: dict[
     kept = keeper.pack(_of_optimizer(optimizer))
     extra = keeper.pack(_extra_state(model))
     # Copies, because the model's parameters share one storage, which safetensors refuses.
-    body = save_tensors(
-        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    )
+    try:
+        body = save_tensors(
+            {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        )
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise _unsaved(f"a tensor of another kind ({error})") from error
     return State(step, {**facts, "optimizer": kept, "extra": extra}, body)
 
 
