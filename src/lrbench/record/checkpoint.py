@@ -7,9 +7,10 @@ before the digests were.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,13 @@ def read_header(path: Path) -> dict[str, Any]:
     RecordError
         It is missing or damaged.
     """
-    return _header(_reading(path, lambda: read_line(path, HEADER_LIMIT)), path)
+    try:
+        line = read_line(path, HEADER_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return _header(line, path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -89,8 +96,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     ------
     RecordError
         It is missing or damaged.
+    OSError
+        It cannot be read now; it may be as good as ever.
     """
-    data = _reading(path, lambda: read_file(path, LOG_LIMIT))
+    try:
+        data = read_file(path, LOG_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise _unreadable(path, error) from None
     end = data.find(b"\n") + 1
     header = _header(data[:end], path)
     body = data[end:]
@@ -107,13 +123,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def _reading(path: Path, read: Callable[[], bytes]) -> bytes:
-    try:
-        return read()
-    except FileNotFoundError:
-        raise RecordError("is not there", key=str(path)) from None
-    except OSError as error:
-        raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
+def _unreadable(path: Path, error: OSError) -> RecordError:
+    return RecordError(f"must be readable ({error.strerror})", key=str(path))
 
 
 def _header(line: bytes, path: Path) -> dict[str, Any]:

@@ -60,6 +60,7 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
+        self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
         # One look at all names: a record's lock comes before any other file of it, so another
@@ -161,6 +162,7 @@ class RecordWriter:
                 if checkpoint.spec_digest != self.spec.digest:
                     raise RecordError("must belong to the specification", key=name)
                 self._logs = _continued(self.path, checkpoint)
+                self._place = self.path / name
             except RecordError as error:
                 problem = error.problems[0]
                 remarks.append(f"{Path(problem.key or name).name} {problem.relation}")
@@ -170,6 +172,9 @@ class RecordWriter:
 
     def resume(self, checkpoint: Checkpoint, *, reason: str, remarks: Sequence[str]) -> None:
         """Go on at the checkpoint that :meth:`checkpoint` returned."""
+        if self._place.name == layout.PREVIOUS:
+            # Else the next one would push out the only good one, to keep the damaged one.
+            remove_file(self.path / layout.CHECKPOINT)
         self._begin_attempt(reason, from_step=checkpoint.step, remarks=remarks)
         self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
@@ -299,7 +304,7 @@ def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
     try:
         for name in layout.LOGS:
             logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
-    except (RecordError, FileNotFoundError) as error:
+    except BaseException as error:
         for log in logs.values():
             log.file.close()
         if isinstance(error, FileNotFoundError):
