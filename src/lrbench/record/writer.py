@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import resource
 import sys
 import time
@@ -29,7 +28,7 @@ from lrbench.record.files import (
 )
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
-from lrbench.spec.canonical import sealed
+from lrbench.spec.canonical import pretty, sealed
 from lrbench.spec.run import FORMAT_VERSION, RunSpec
 
 
@@ -128,7 +127,7 @@ class RecordWriter:
         for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
             remove_file(self.path / name)
         replace_file(self.path / layout.CONFIG, config.encode())
-        replace_file(self.path / layout.MANIFEST, _pretty(sealed(manifest)))
+        replace_file(self.path / layout.MANIFEST, pretty(sealed(manifest)).encode())
         # Last, because a record with a specification has everything that was known at its start.
         replace_file(self.path / layout.SPEC, self.spec.text.encode())
         self._begin_attempt(reason, from_step=0, remarks=remarks)
@@ -156,6 +155,8 @@ class RecordWriter:
                 checkpoint = read_checkpoint(self.path / name)
                 if checkpoint.spec_digest != self.spec.digest:
                     raise RecordError("must belong to the specification", key=name)
+                if checkpoint.logs.keys() != layout.LOGS.keys():
+                    raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
             except RecordError as error:
                 problem = error.problems[0]
@@ -216,7 +217,7 @@ class RecordWriter:
                 "logs": {name: log.state() for name, log in self._logs.items()},
             }
         )
-        replace_file(self.path / layout.RESULT, _pretty(whole))
+        replace_file(self.path / layout.RESULT, pretty(whole).encode())
         return whole
 
     def _open_logs(self) -> list[LogWriter]:
@@ -256,7 +257,8 @@ class RecordWriter:
 
     def _write_attempt(self) -> None:
         name = f"{self._number:04d}.json"
-        replace_file(self.path / layout.ATTEMPTS / name, _pretty(sealed(self._attempt)))
+        text = pretty(sealed(self._attempt))
+        replace_file(self.path / layout.ATTEMPTS / name, text.encode())
 
     def _refuse_another_run(self) -> None:
         found = read_record(self.path)
@@ -326,8 +328,3 @@ def max_rss_bytes() -> int:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _pretty(value: Any) -> bytes:
-    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False, sort_keys=False)
-    return f"{text}\n".encode()
