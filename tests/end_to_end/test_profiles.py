@@ -151,7 +151,7 @@ def test_ctrl_c_reaches_the_worker_and_leaves_its_record_in_order(
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     assert (process.returncode, out) == (130, "")
-    assert "interrupted; the same command trains" in err
+    assert "to go on: lrbench resume " in err
     assert "Traceback" not in err
     assert json.loads(attempt.read_text())["outcome"] == "interrupted"
     assert not Path(f"/proc/{worker}").exists()

@@ -67,8 +67,7 @@ class Checkpoint:
 
         At every moment, and after a power failure, there is a whole one if there was one before.
         """
-        text = json.dumps(sealed(self._header), ensure_ascii=True, allow_nan=False)
-        data = f"{text}\n".encode() + self.body
+        data = _line(sealed(self._header)) + self.body
         replace_file(folder / layout.CHECKPOINT, data, keep=folder / layout.PREVIOUS)
 
 
@@ -127,13 +126,20 @@ def _unreadable(path: Path, error: OSError) -> RecordError:
     return RecordError(f"must be readable ({error.strerror})", key=str(path))
 
 
+def _line(header: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(header, ensure_ascii=True, allow_nan=False)}\n".encode()
+
+
 def _header(line: bytes, path: Path) -> dict[str, Any]:
+    header: dict[str, Any] | None
     try:
         header = parse(line.decode("ascii"))
     except ValueError:
         header = None
     # Without a digest it would count as a value that was never sealed.
-    if not isinstance(header, dict) or "digest" not in header or not is_intact(header):
+    is_whole = isinstance(header, dict) and "digest" in header and is_intact(header)
+    # The digest is of what it says; 1E-05 for 1e-05 is damage all the same.
+    if not is_whole or line != _line(header):
         raise RecordError("must begin with a whole line of its own digest", key=str(path))
     if header["format_version"] != FORMAT_VERSION:
         relation = f"must have format {FORMAT_VERSION}"

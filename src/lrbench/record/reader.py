@@ -17,7 +17,8 @@ from lrbench.record.checkpoint import read_header
 from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_end, read_file
 from lrbench.record.heartbeat import last_beat
 from lrbench.record.logs import Log, parse_log
-from lrbench.spec.canonical import digest, is_intact, parse
+from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
+from lrbench.spec.run import FORMAT_VERSION
 
 
 class Status(StrEnum):
@@ -36,6 +37,10 @@ class Status(StrEnum):
     def is_finished(self) -> bool:
         """Whether training it again would only make the same record."""
         return self in (Status.COMPLETE, Status.DIVERGED)
+
+
+CLOSING = ("spec_digest", "outcome", "logs", "final")
+"""What every closing file states, that of the first lrbench too."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +116,7 @@ class Record:
 
     def attempts(self) -> list[dict[str, Any]]:
         """What is known of each attempt at the run, oldest first."""
-        folder = self.path / layout.ATTEMPTS
-        if not folder.is_dir():
-            return []
-        return [read_json(path) for path in sorted(folder.glob("*.json"))]
+        return [read_json(path) for path in _attempt_files(self.path)]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -140,6 +142,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+UNREADABLE = (
+    LrbenchError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+"""What comes of reading a value that has another shape than ours."""
+
+
 def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """The record in ``path``; never raises for what it finds there.
 
@@ -148,7 +162,7 @@ def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """
     try:
         return _read(path, every_byte)
-    except (LrbenchError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         # Whatever shape damage takes, the record is named with it and the others are read.
         problems = getattr(error, "problems", None)
         if problems:
@@ -177,6 +191,13 @@ def _read(path: Path, every_byte: bool) -> Record:
         if not (path / layout.RESULT).exists():
             return _unfinished(path, spec)
     result = read_json(path / layout.RESULT)
+    if missing := [name for name in CLOSING if name not in result]:
+        relation = f"must state {', '.join(missing)}"
+        raise RecordError(relation, key=str(path / layout.RESULT))
+    version = result.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        relation = f"must have format {FORMAT_VERSION}: another lrbench made it"
+        raise RecordError(relation, key=str(path / layout.RESULT), got=version)
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
     if result["outcome"] not in ("complete", "diverged"):
@@ -200,15 +221,26 @@ def _read(path: Path, every_byte: bool) -> Record:
 
 def _check_other_files(record: Record) -> None:
     """Every file outside the bit-for-bit promise, by the digests in the attempt that closed it."""
-    if "digest" not in record.result:  # before files were sealed
-        return
     # Only the last is read: an earlier one that was damaged before the end is as it then was.
-    last = max((record.path / layout.ATTEMPTS).glob("*.json"), default=None)
-    files = read_json(last).get("files") if last else None
-    if files is None:
+    latest = max(_attempt_files(record.path), default=None)
+    last = read_json(latest) if latest else {}
+    if "digest" not in record.result and "files" not in last:  # before files were sealed
+        return
+    if "digest" not in record.result:
+        raise RecordError("must state its own digest", key=str(record.path / layout.RESULT))
+    if latest is None or not isinstance(last.get("files"), dict) or "digest" not in last:
         relation = "must hold the attempt that closed the record"
         raise RecordError(relation, key=str(record.path / layout.ATTEMPTS))
-    for name, stated in files.items():
+    # Their digests are of what they say; a blank or 1E-05 for 1e-05 is damage all the same.
+    as_written = {
+        record.path / layout.SPEC: canonical(record.spec),
+        record.path / layout.RESULT: pretty(record.result),
+        latest: pretty(last),
+    }
+    for path, text in as_written.items():
+        if read_file(path) != text.encode():
+            raise RecordError("must be as lrbench writes it", key=str(path))
+    for name, stated in last["files"].items():
         if _digest_inside(record.path, name) != stated:
             relation = "must have the digest that the last attempt states"
             raise RecordError(relation, key=str(record.path / name))
@@ -238,8 +270,12 @@ def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
     return Record(path, Status.INTERRUPTED, spec)
 
 
+def _attempt_files(path: Path) -> list[Path]:
+    return sorted((path / layout.ATTEMPTS).glob("*.json"))
+
+
 def _failure(path: Path) -> str:
-    attempts = sorted((path / layout.ATTEMPTS).glob("*.json"))
+    attempts = _attempt_files(path)
     if not attempts:
         return ""
     last = read_json(attempts[-1])

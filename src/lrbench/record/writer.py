@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import resource
 import sys
 import time
@@ -30,7 +29,7 @@ from lrbench.record.files import (
 )
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
-from lrbench.spec.canonical import sealed
+from lrbench.spec.canonical import pretty, sealed
 from lrbench.spec.run import FORMAT_VERSION, RunSpec
 
 
@@ -133,7 +132,7 @@ class RecordWriter:
         # or takes the lock's name, by which the folder is known as a record.
         sync_folder(self.path)
         replace_file(self.path / layout.CONFIG, config.encode())
-        replace_file(self.path / layout.MANIFEST, _pretty(sealed(manifest)))
+        replace_file(self.path / layout.MANIFEST, pretty(sealed(manifest)).encode())
         # Last, because a record with a specification has everything that was known at its start.
         replace_file(self.path / layout.SPEC, self.spec.text.encode())
         self._begin_attempt(reason, from_step=0, remarks=remarks)
@@ -161,6 +160,8 @@ class RecordWriter:
                 checkpoint = read_checkpoint(self.path / name)
                 if checkpoint.spec_digest != self.spec.digest:
                     raise RecordError("must belong to the specification", key=name)
+                if checkpoint.logs.keys() != layout.LOGS.keys():
+                    raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
                 self._place = self.path / name
             except RecordError as error:
@@ -226,7 +227,7 @@ class RecordWriter:
                 "logs": {name: log.state() for name, log in self._logs.items()},
             }
         )
-        replace_file(self.path / layout.RESULT, _pretty(whole))
+        replace_file(self.path / layout.RESULT, pretty(whole).encode())
         return whole
 
     def _open_logs(self) -> list[LogWriter]:
@@ -266,7 +267,8 @@ class RecordWriter:
 
     def _write_attempt(self) -> None:
         name = f"{self._number:04d}.json"
-        replace_file(self.path / layout.ATTEMPTS / name, _pretty(sealed(self._attempt)))
+        text = pretty(sealed(self._attempt))
+        replace_file(self.path / layout.ATTEMPTS / name, text.encode())
 
     def _refuse_another_run(self) -> None:
         found = read_record(self.path)
@@ -336,8 +338,3 @@ def max_rss_bytes() -> int:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _pretty(value: Any) -> bytes:
-    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False, sort_keys=False)
-    return f"{text}\n".encode()

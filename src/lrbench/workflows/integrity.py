@@ -41,6 +41,7 @@ def check_record(record: Record) -> None:
         raise _must(record, "steps.csv", "must have a row for every update, in order")
     if diverged_at is None and len(steps) != total:
         raise _must(record, "steps.csv", f"must have the {total} updates of the specification")
+    _check_order(record)
     evals = record.log("evals.csv")
     last = dict(zip(evals.columns, evals.rows[-1], strict=True)) if evals.rows else {}
     final = record.result["final"]
@@ -71,6 +72,21 @@ def _check_checkpoints(record: Record) -> None:
         path = record.path / name
         if path.exists() and read_checkpoint(path).spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
+
+
+def _check_order(record: Record) -> None:
+    """Rows of the other logs, each after the one before it; layers in one order at every update."""
+    for name in ("evals.csv", "restarts.csv"):
+        at = record.log(name).column("step")
+        if at != sorted(set(at)):  # type: ignore[type-var]
+            raise _must(record, name, "must have its rows in order, each once")
+    layers = record.log("layers.csv")
+    at, names = layers.column("step"), layers.column("layer")
+    looks = sorted(set(at))  # type: ignore[type-var]
+    of_each = names[: len(names) // max(1, len(looks))]
+    expected = [(step, layer) for step in looks for layer in of_each]
+    if list(zip(at, names, strict=True)) != expected:
+        raise _must(record, "layers.csv", "must have a row for every layer, in order")
 
 
 def _must(record: Record, name: str, relation: str) -> RecordError:
