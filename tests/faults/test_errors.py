@@ -1,4 +1,4 @@
-"""The n-th access to a file fails, for every n, once or from then on: SQLite's and LevelDB's loop."""
+"""The n-th access to a file fails, for every n, once or from then on: the loop of SQLite's tests."""
 
 from __future__ import annotations
 
