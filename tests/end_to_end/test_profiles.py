@@ -56,7 +56,13 @@ def nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("words", [WORDS, (*WORDS, "model=cnn", "train.batch_size=16")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        WORDS,
+        pytest.param((*WORDS, "model=cnn", "train.batch_size=16"), marks=pytest.mark.slow),
+    ],
+)
 def test_portable_is_what_its_three_variables_make_of_a_native_run(
     lrbench: Command, shell: Command, here: Path, words: tuple[str, ...]
 ) -> None:
@@ -73,7 +79,7 @@ def test_portable_is_what_its_three_variables_make_of_a_native_run(
         assert held["switches"][name.lower()]["took_effect"] is True
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_arms_of_several_profiles_have_the_bytes_of_single_runs(
     lrbench: Command, shell: Command, here: Path, jobs: str
 ) -> None:
