@@ -324,9 +324,7 @@ def _omissions(count: int) -> Iterator[tuple[int, ...]]:
         yield tuple(range(length, count))
 
 
-def _contents(
-    there: Mapping[str, _Node | None], *, is_full: bool
-) -> Iterator[tuple[str, Files]]:
+def _contents(there: Mapping[str, _Node | None], *, is_full: bool) -> Iterator[tuple[str, Files]]:
     whole: Files = {n: node and node.variants()["all"] for n, node in there.items()}
     dirty = {n: node.variants() for n, node in there.items() if node is not None and node.since}
     yield "all there", whole
