@@ -20,7 +20,6 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from faults.nursery import Nursery
-
 from lrbench.record import layout
 
 PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)

@@ -114,8 +114,6 @@ def main() -> None:
     """Answer until the input ends."""
     import torch
 
-    import lrbench.cli.app
-    import lrbench.cli.progress
     from lrbench.record.environment import environment
     from lrbench.workflows.run import resolve_overrides, run
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import datetime, timedelta
 from dataclasses import asdict
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -36,9 +36,7 @@ def test_a_clock_that_jumps_changes_no_byte_and_no_status(
             return datetime.now(tz) + (JUMPS[jump] if jumped else timedelta(0))
 
     stubbed.setattr(writer, "datetime", Clock)
-    stubbed.setattr(
-        time, "time", lambda: real() + (JUMPS[jump].total_seconds() if jumped else 0.0)
-    )
+    stubbed.setattr(time, "time", lambda: real() + (JUMPS[jump].total_seconds() if jumped else 0.0))
     told = []
 
     def tell(progress):
@@ -76,9 +74,7 @@ def beats(path, *, host="elsewhere", boot="another", count=1):
     fresh.replace(path / layout.HEARTBEAT)
 
 
-def test_a_run_that_is_written_on_another_machine_is_refused(
-    resolved_stub, scratch, stubbed
-):
+def test_a_run_that_is_written_on_another_machine_is_refused(resolved_stub, scratch, stubbed):
     path = left_behind(resolved_stub, scratch)
     assert read_record(path).status is Status.UNKNOWN
     stubbed.setattr(heartbeat, "GRACE_S", 20.0)

@@ -1,4 +1,4 @@
-"""The n-th access to a file fails, for every n, once or from then on: SQLite's and LevelDB's loop."""
+"""The n-th access to a file fails, for every n, once or from then on: SQLite's loop."""
 
 from __future__ import annotations
 
