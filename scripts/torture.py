@@ -61,7 +61,7 @@ def main() -> int:
                 if chance.random() < 0.7:
                     ended = lrbench(*words, kill=chance.randrange(1, 140))
                 else:
-                    ended = lrbench(*words, after_s=chance.uniform(0.02, 0.6))
+                    ended = lrbench(*words, after_s=chance.uniform(0.2, 1.2))
                 if ended["code"] != -9:
                     break
                 kills += 1

@@ -114,10 +114,13 @@ def main() -> None:
     """Answer until the input ends."""
     import torch
 
-    import lrbench.workflows.run
-    import lrbench.workflows.sweep  # noqa: F401
+    from lrbench.record.environment import environment
+    from lrbench.workflows.run import resolve_overrides, run
 
     torch.set_num_threads(1)
+    environment()  # the second half of what a process needs to start
+    with tempfile.TemporaryDirectory() as results:
+        run(resolve_overrides(["dataset=wine", "train.steps=2"]), Path(results))
     for line in sys.stdin:
         print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201
 

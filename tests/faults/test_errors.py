@@ -1,4 +1,4 @@
-"""The n-th access to a file fails, for every n, once or from then on: as in SQLite's tests."""
+"""The n-th access to a file fails, for every n, once or from then on: SQLite's loop."""
 
 from __future__ import annotations
 

@@ -231,14 +231,6 @@ def test_a_run_that_fails_says_why_and_run_again_completes(resolved, golden, tmp
     assert bytes_of(path) == golden
 
 
-def test_writes_that_take_a_few_bytes_at_a_time_give_the_same_bytes(
-    resolved, golden, tmp_path, bytes_of, monkeypatch
-):
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:97])))
-    assert bytes_of(run(resolved, tmp_path).path) == golden
-
-
 # ---------------------------------------------------------------------------------- who may write
 
 
@@ -270,7 +262,7 @@ def test_a_file_in_the_place_of_the_record_is_refused(resolved, tmp_path):
         run(resolved, tmp_path)
 
 
-EIGHT = """
+SIXTEEN = """
 import json, os, sys
 from pathlib import Path
 from lrbench.errors import RecordError
@@ -281,7 +273,7 @@ resolved = resolve_overrides(settings)
 gate, opener = os.pipe()
 answers, answer = os.pipe()
 children = []
-for number in range(8):
+for number in range(16):
     child = os.fork()
     if child == 0:
         os.close(opener)
@@ -310,14 +302,14 @@ def script(text, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_of_eight_processes_that_start_the_same_run_exactly_one_trains_it(
+def test_of_sixteen_processes_that_start_the_same_run_exactly_one_trains_it(
     settings_longer, resolved_longer, golden_longer, tmp_path, bytes_of
 ):
-    with script(EIGHT, tmp_path, json.dumps(settings_longer)) as program:
+    with script(SIXTEEN, tmp_path, json.dumps(settings_longer)) as program:
         words, errors = program.communicate(timeout=120)
     assert program.returncode == 0, errors
     answers = words.split()
-    assert len(answers) == 8
+    assert len(answers) == 16
     assert answers.count("trained") == 1, answers
     assert set(answers) <= {"trained", "refused", "found"}
     path = tmp_path / resolved_longer.spec.run_id
