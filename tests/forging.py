@@ -39,6 +39,11 @@ def edit_row(path: Path, step: int, column: str, change: Callable[[str], str]) -
 def reseal(record: Path) -> Path:
     """Make every digest fit the files as they are; returns the folder, renamed with its run."""
     spec = digest(json.loads((record / layout.SPEC).read_text()))
+    for name in (layout.CHECKPOINT, layout.PREVIOUS):
+        if (record / name).exists():
+            edit_checkpoint(record / name, lambda header, body: _follow(header, record, spec))
+    if "spec_digest" in json.loads((record / layout.MANIFEST).read_text()):
+        edit(record / layout.MANIFEST, lambda manifest: manifest.update(spec_digest=spec))
     if (record / layout.RESULT).exists():
         edit(record / layout.RESULT, lambda result: _fit(result, record, spec))
     attempts = sorted((record / layout.ATTEMPTS).glob("*.json"))
@@ -50,6 +55,24 @@ def reseal(record: Path) -> Path:
     }
     edit(attempts[-1], lambda last: last.update(files=stated))
     return record.rename(record.with_name(f"{record.name[:-8]}{spec[:8]}"))
+
+
+def edit_checkpoint(path: Path, change: Callable[[dict[str, Any], bytearray], object]) -> None:
+    """Change the first line of a checkpoint, or the tensors behind it."""
+    line, _, rest = path.read_bytes().partition(b"\n")
+    header, body = json.loads(line), bytearray(rest)
+    change(header, body)
+    del header["digest"]
+    header["body"] = {"bytes": len(body), "sha256": hashlib.sha256(body).hexdigest()}
+    path.write_bytes(f"{json.dumps(sealed(header))}\n".encode() + body)
+
+
+def _follow(header: dict[str, Any], record: Path, spec: str) -> None:
+    header["spec_digest"] = spec
+    for name, stated in header["logs"].items():
+        lines = (record / name).read_bytes().splitlines(keepends=True)
+        data = b"".join(lines[: 1 + stated["rows"]])
+        stated |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
 def _fit(result: dict[str, Any], record: Path, spec: str) -> None:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from lrbench.engine.fingerprint import whole_digest
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_checkpoint
@@ -111,6 +112,11 @@ def _check_manifest(record: Record) -> None:
     stated = record.result.get("inputs")
     if stated and stated != inputs_of(manifest):
         raise _must(record, layout.RESULT, f"must state the inputs of its {layout.MANIFEST}")
+    init, weights = manifest["init"], record.result.get("weights")
+    if whole_digest(init["tensors"]) != init["digest"]:
+        raise _must(record, layout.MANIFEST, "must state the digest of its first tensors")
+    if weights and whole_digest(weights) != record.result["weights_digest"]:
+        raise _must(record, layout.RESULT, "must state the digest of its final tensors")
 
 
 def _check_order(record: Record) -> None:

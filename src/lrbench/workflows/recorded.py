@@ -9,6 +9,8 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import torch
 
 from lrbench.config.home import import_path
 from lrbench.config.resolve import Resolved
-from lrbench.errors import ConfigError, DamageError, Problem, RecordError
+from lrbench.errors import ConfigError, DamageError, DataError, Problem, RecordError
 from lrbench.record import layout
 from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, find_records, read_json
@@ -129,6 +131,21 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
     )
 
 
+@contextmanager
+def asking_for_data() -> Iterator[None]:
+    """Data that are not here, told with what the commands on records have for it."""
+    try:
+        yield
+    except DataError as error:
+        remedy = "--data FOLDER, where the files of the dataset lie"
+        raise DataError(
+            [
+                replace(p, remedy=remedy) if "dataset." in (p.remedy or "") else p
+                for p in error.problems
+            ]
+        ) from error
+
+
 def components(spec: RunSpec) -> Iterator[tuple[str, Component]]:
     """Every component of a specification, under the setting it was given as."""
     yield "dataset", spec.dataset
@@ -229,7 +246,10 @@ def _is_of_torch(target: str) -> bool:
     """Whether an import path leads to a class that torch is used by, and not through it."""
     if not FROM_TORCH.fullmatch(target):
         return False
-    found = resolve_import(target, key="_target_")
+    try:
+        found = resolve_import(target, key="_target_")
+    except ConfigError:
+        return False
     kinds = (torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler, torch.nn.Module)
     return (
         inspect.isclass(found)

@@ -20,7 +20,7 @@ from lrbench.record.reader import Record, read_json, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
-from lrbench.workflows.recorded import find_run, refuse_other_code, resolved_of
+from lrbench.workflows.recorded import asking_for_data, find_run, refuse_other_code, resolved_of
 from lrbench.workflows.recording import Paused, Progress
 from lrbench.workflows.results import check_results
 from lrbench.workflows.run import run
@@ -129,7 +129,8 @@ def _check_form(record: Record) -> None:
 def replay_job(payload: tuple[Source, Path], report: Callable[[Progress], None]) -> Path:
     """:func:`make_again` in a worker."""
     source, into = payload
-    return make_again(source, into, on_progress=report).path
+    with asking_for_data():
+        return make_again(source, into, on_progress=report).path
 
 
 def make_again(

@@ -18,6 +18,7 @@ from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.workflows.recorded import (
+    asking_for_data,
     named,
     records_at,
     refuse_other_code,
@@ -25,8 +26,11 @@ from lrbench.workflows.recorded import (
     refuse_own_values,
     resolved_of,
 )
+from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import variables_then
-from lrbench.workflows.sweep import TASK
+from lrbench.workflows.run import RunReport, run
+
+TASK = "lrbench.workflows.resume:train_job"
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,13 @@ def resume(
                 diverged += event.value.diverged_at is not None
             on_event(job, event)
     return ResumeReport(done, diverged, tuple(failures))
+
+
+def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:
+    """One job, in a worker."""
+    resolved, results, start_over = payload
+    with asking_for_data():
+        return run(resolved, Path(results), force=start_over, reason="resume", on_progress=report)
 
 
 def _unfinished(record: Record, trust: bool, data_root: Path | None) -> Unfinished:

@@ -27,7 +27,7 @@ from lrbench.spec.run import FORMAT_VERSION
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
 from lrbench.workflows.inputs import differing_input
 from lrbench.workflows.integrity import check_plans, check_record
-from lrbench.workflows.recorded import find_runs, resolved_of
+from lrbench.workflows.recorded import asking_for_data, find_runs, resolved_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then
 
@@ -190,8 +190,9 @@ def verify(
             opened = open_bundle(path, scratch / "bundle")
             folder, code = opened.results, opened.code
         records = [read_record(run, every_byte=True) for run in find_runs(folder)]
-        others = [*check_plans(folder), *_mismatches(records)]
         found = {record.run_id: _verify_files(record, level) for record in records}
+        whole = [one for one in records if found[one.run_id].verdict is Verdict.IDENTICAL]
+        others = [*check_plans(folder), *_mismatches(whole)]
         # What is not in order or not finished is not made again.
         again = [
             record
@@ -235,15 +236,22 @@ def verify_job(order: Order, report: Callable[[Progress], None]) -> Verification
     if order.source.trust and order.code is not None and str(order.code) not in sys.path:
         sys.path.insert(0, str(order.code))
     try:
-        resolved = resolved_of(record, trust=order.source.trust, data_root=order.source.data_root)
-        if found := differing_input(record, resolved):
-            return replace(files, verdict=Verdict.DIFFERENT, difference=found)
-        if order.level is Level.INPUTS:
-            return replace(files, level=Level.INPUTS)
-        return _verify_training(replace(files, level=Level.INPUTS), record, order, report)
+        with asking_for_data():
+            return _verify_again(files, record, order, report)
     except LrbenchError as error:
         told = "\n".join(line for p in error.problems for line in _told(p))
         return replace(files, verdict=Verdict.REFUSED, reason=told)
+
+
+def _verify_again(
+    files: Verification, record: Record, order: Order, report: Callable[[Progress], None]
+) -> Verification:
+    resolved = resolved_of(record, trust=order.source.trust, data_root=order.source.data_root)
+    if found := differing_input(record, resolved):
+        return replace(files, verdict=Verdict.DIFFERENT, difference=found)
+    if order.level is Level.INPUTS:
+        return replace(files, level=Level.INPUTS)
+    return _verify_training(replace(files, level=Level.INPUTS), record, order, report)
 
 
 def _verify_files(record: Record, level: Level) -> Verification:
@@ -323,6 +331,5 @@ def _verify_training(
 def _mismatches(records: Sequence[Record]) -> Iterator[str]:
     pairing = Pairing()
     for record in records:
-        if record.status.is_finished:
-            pairing.add(record)
+        pairing.add(record)
     yield from map(str, pairing.mismatches())
