@@ -56,9 +56,7 @@ def test_it_is_summarised_beside_others(old: Path) -> None:
 
 
 @every_form
-def test_its_logs_are_read_to_the_last_digit(
-    old: Path, request: pytest.FixtureRequest
-) -> None:
+def test_its_logs_are_read_to_the_last_digit(old: Path, request: pytest.FixtureRequest) -> None:
     form = request.node.callspec.params["old"]
     record = read_record(old, every_byte=True)
     steps = record.log("steps.csv")
