@@ -6,6 +6,7 @@ is about what the bytes say: that rows are all there and in order, and agree wit
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +71,7 @@ def _text(path: Path) -> str:
 def _check_checkpoints(record: Record) -> None:
     for name in (layout.CHECKPOINT, layout.PREVIOUS):
         path = record.path / name
-        if path.exists() and read_checkpoint(path).spec_digest != digest(record.spec):
+        if os.path.lexists(path) and read_checkpoint(path).spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
 
 
