@@ -8,7 +8,7 @@ TORCH_ARGS ?=
 # Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo peers test test-slow torture check format docs bench clean help
+.PHONY: demo peers test test-slow torture check format docs golden bench clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -54,6 +54,9 @@ format: $(VENV)/.done ## put the code in order
 docs: $(VENV)/.done ## docs/schedules.md and its pictures from the docstrings, docs/errors.md from its table
 	$(BIN)/python scripts/schedules_page.py
 	$(BIN)/python scripts/errors_page.py
+
+golden: $(VENV)/.done ## the digests of tests/golden, and what a change of them means
+	$(BIN)/python scripts/golden.py
 
 bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_loop.py

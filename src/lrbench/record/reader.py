@@ -173,10 +173,10 @@ def read_record(path: Path, *, every_byte: bool = False) -> Record:
 
 
 def _read(path: Path, every_byte: bool) -> Record:
-    if not os.path.exists(f"{path}/{layout.SPEC}"):  # noqa: PTH110
+    if not os.path.lexists(f"{path}/{layout.SPEC}"):
         # Claimed a moment ago, or its writer died before the specification, which comes before
         # every log.
-        if any((path / name).exists() for name in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
+        if any(os.path.lexists(path / n) for n in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
             raise RecordError("must exist in a record", key=str(path / layout.SPEC))
         running = is_locked(path / layout.LOCK)
         return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
@@ -184,11 +184,11 @@ def _read(path: Path, every_byte: bool) -> Record:
     identity = digest(spec)
     if path.name.rpartition("-")[2] != identity[:8]:
         raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
-    if not os.path.exists(f"{path}/{layout.RESULT}"):  # noqa: PTH110
+    if not os.path.lexists(f"{path}/{layout.RESULT}"):
         if is_locked(path / layout.LOCK):
             return Record(path, Status.RUNNING, spec)
         # Asked again: a run may have closed its record between the two questions.
-        if not (path / layout.RESULT).exists():
+        if not os.path.lexists(path / layout.RESULT):
             return _unfinished(path, spec)
     result = read_json(path / layout.RESULT)
     if missing := [name for name in CLOSING if name not in result]:
@@ -248,8 +248,8 @@ def _check_other_files(record: Record) -> None:
 
 def _digest_inside(folder: Path, name: str) -> str:
     """sha256 of a file that a record names; a name cannot lead out of it."""
-    *parents, _ = parts = Path(name).parts
-    if ".." in parts or parents not in ([], [layout.ATTEMPTS]):
+    parts = Path(name).parts
+    if not parts or ".." in parts or parts[:-1] not in ((), (layout.ATTEMPTS,)):
         raise RecordError("must name files of its own", key=str(folder / layout.ATTEMPTS), got=name)
     try:
         return digest_file(folder / name)
@@ -259,7 +259,7 @@ def _digest_inside(folder: Path, name: str) -> str:
 
 def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
     # Looked at only for its seal: whoever goes on with the run relies on it.
-    if (path / layout.MANIFEST).exists():
+    if os.path.lexists(path / layout.MANIFEST):
         read_json(path / layout.MANIFEST)
     if reason := _failure(path):
         return Record(path, Status.FAILED, spec, reason=reason)
@@ -271,7 +271,10 @@ def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
 
 
 def _attempt_files(path: Path) -> list[Path]:
-    return sorted((path / layout.ATTEMPTS).glob("*.json"))
+    folder = path / layout.ATTEMPTS
+    if folder.is_symlink():
+        raise RecordError("must be a folder, not a link", key=str(folder))
+    return sorted(folder.glob("*.json"))
 
 
 def _failure(path: Path) -> str:
@@ -307,4 +310,4 @@ def find_foreign(folder: Path) -> Iterator[Path]:
 
 
 def _looks_like_a_record(path: Path) -> bool:
-    return os.path.exists(f"{path}/{layout.SPEC}") or os.path.exists(f"{path}/{layout.LOCK}")  # noqa: PTH110
+    return os.path.lexists(f"{path}/{layout.SPEC}") or os.path.lexists(f"{path}/{layout.LOCK}")

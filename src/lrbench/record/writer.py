@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import sys
 import time
@@ -62,6 +63,9 @@ class RecordWriter:
         self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
+        for folder in (self.path, self.path / layout.ATTEMPTS):
+            if folder.is_symlink():  # whatever it leads to is not ours to write to
+                raise RecordError("must be a folder, not a link", key=str(folder))
         # One look at all names: a record's lock comes before any other file of it, so another
         # process that claims the folder right now shows no file, or its lock as well.
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
@@ -154,7 +158,7 @@ class RecordWriter:
         """
         remarks: list[str] = []
         for name in (layout.CHECKPOINT, layout.PREVIOUS):
-            if not (self.path / name).exists():
+            if not os.path.lexists(self.path / name):
                 continue
             try:
                 checkpoint = read_checkpoint(self.path / name)

@@ -7,6 +7,7 @@ is about what the bytes say: that rows are all there and in order, and agree wit
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def _text(path: Path) -> str:
 def _check_checkpoints(record: Record) -> None:
     for name in (layout.CHECKPOINT, layout.PREVIOUS):
         path = record.path / name
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
         checkpoint = read_checkpoint(path)
         if checkpoint.spec_digest != digest(record.spec):
