@@ -70,7 +70,8 @@ def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:
         for name, extra in keeper.unpack(state.facts["extra"]).items():
             model.get_submodule(name).set_extra_state(extra)
         for name, values in keeper.unpack(state.facts["beside"]).items():
-            vars(model.get_submodule(name)).update(values)
+            attributes = vars(model.get_submodule(name))
+            attributes |= {key: _beside_it(attributes.get(key), v) for key, v in values.items()}
         kept = keeper.unpack(state.facts["optimizer"])
         _into_optimizer(optimizer, kept)
     except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -113,6 +114,12 @@ def _beside(model: nn.Module) -> dict[str, dict[str, Any]]:
         for name, module in model.named_modules()
     }
     return {name: values for name, values in found.items() if values}
+
+
+def _beside_it(there: Any, value: Any) -> Any:
+    """``value``, a tensor on the device of the one that is there."""
+    are_tensors = isinstance(value, Tensor) and isinstance(there, Tensor)
+    return value.to(there.device) if are_tensors else value
 
 
 def _of_optimizer(bound: BoundOptimizer) -> dict[str, Any]:
