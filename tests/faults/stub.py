@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -89,8 +90,7 @@ def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
         if is_look:
             last = look(done)
         if is_wanted:
-            state = State(done, {"last": list(last)}, memory)
-            sink.save(lambda state=state: state)
+            sink.save(partial(State, done, {"last": list(last)}, memory))
     return [Outcome(None, last, memory.hex()[:64], {"w": memory.hex()[64:128]})]
 
 

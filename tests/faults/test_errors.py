@@ -10,13 +10,18 @@ from dataclasses import replace
 import pytest
 
 from faults import crash, stub
-from lrbench.errors import LrbenchError, RecordError
+from lrbench.errors import LrbenchError, RecordError, RunError
 from lrbench.record import files, layout
 from lrbench.record.files import is_locked
 from lrbench.record.reader import Status, read_record
 from lrbench.workflows.run import run
 
-ERRORS = ("ENOSPC", "EIO", "EACCES", "EMFILE")
+ERRORS = [
+    "ENOSPC",
+    "EIO",
+    "short",
+    *(pytest.param(name, marks=pytest.mark.slow) for name in ("EACCES", "EMFILE")),
+]
 PATHLESS = ("write", "fsync", "truncate")
 """Operations on what is open already: the kernel's error does not name the file."""
 
@@ -63,7 +68,7 @@ def begun_by_a_kill(resolved, results):
     return path
 
 
-@pytest.mark.parametrize("name", [*ERRORS, "short"])
+@pytest.mark.parametrize("name", ERRORS)
 @pytest.mark.parametrize("lasts", [False, True], ids=["once", "lasting"])
 @pytest.mark.parametrize("story", ["fresh", "resumed", "forced"])
 def test_whatever_access_fails_the_run_says_so_and_its_next_attempt_has_the_same_bytes(
@@ -131,6 +136,26 @@ def test_a_sign_of_life_that_cannot_be_left_is_no_reason_to_stop(
 
     stubbed.setattr(files, "hook", hook)
     path = stub.run(resolved_stub, scratch).path
+    assert stub.bytes_of(path) == golden_stub
+
+
+def test_a_state_that_no_file_can_hold_costs_only_what_a_kill_would(
+    resolved_stub, golden_stub, scratch, stubbed
+):
+    def unsaved(*_):
+        raise RunError("keeps a Generator", key="optimizer")
+
+    path = scratch / resolved_stub.spec.run_id
+    with stubbed.context() as patch:
+        patch.setattr(stub, "State", unsaved)
+        patch.setattr(files, "hook", stub.stop_at(60))
+        with pytest.raises(stub.Stopped):
+            stub.run(resolved_stub, scratch)
+        patch.setattr(files, "hook", lambda found: None)
+        (killed,) = read_record(path).attempts()
+        assert killed["remarks"] == ["no checkpoint: keeps a Generator"]
+        stub.run(resolved_stub, scratch)
+    assert [attempt["from_step"] for attempt in read_record(path).attempts()] == [0, 0]
     assert stub.bytes_of(path) == golden_stub
 
 

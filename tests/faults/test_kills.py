@@ -113,7 +113,7 @@ def test_a_run_killed_again_while_it_goes_on_ends_with_the_same_bytes(
 
 def test_runs_killed_at_random_again_and_again_end_with_the_same_bytes(lrbench, golden, tmp_path):
     chance = random.Random(4)
-    for number in range(5):
+    for number in range(2):
         results = tmp_path / str(number)
         while lrbench(*WORDS, "--results", results, kill=chance.randrange(1, 120))["code"] != 0:
             pass
