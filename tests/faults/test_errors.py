@@ -12,7 +12,7 @@ import pytest
 from faults import crash, stub
 from lrbench.errors import LrbenchError, RecordError, RunError
 from lrbench.record import files, layout
-from lrbench.record.files import is_locked
+from lrbench.record.lock import is_locked
 from lrbench.record.reader import Status, read_record
 from lrbench.workflows.run import run
 

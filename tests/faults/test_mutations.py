@@ -9,6 +9,7 @@ import pytest
 
 from faults import crash, stub
 from lrbench.record import checkpoint, files, writer
+from lrbench.record.lock import Lock
 
 
 def _without_fsync(patch, is_meant):
@@ -141,5 +142,5 @@ def intrusion(resolved, folder):
 
 def test_without_the_lock_two_train_one_run(resolved_stub, scratch, stubbed):
     assert stub.refused(intrusion(resolved_stub, scratch / "locked"))
-    stubbed.setattr(files.Lock, "acquire", lambda lock: True)
+    stubbed.setattr(Lock, "acquire", lambda lock: True)
     assert not stub.refused(intrusion(resolved_stub, scratch / "open"))

@@ -14,8 +14,9 @@ from typing import Any
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
-from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_end, read_file
+from lrbench.record.files import LOG_LIMIT, digest_file, read_end, read_file
 from lrbench.record.heartbeat import last_beat
+from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
 from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
 from lrbench.spec.run import FORMAT_VERSION

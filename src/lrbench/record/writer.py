@@ -19,7 +19,6 @@ from lrbench.record import heartbeat, layout
 from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.environment import attempt_facts, environment
 from lrbench.record.files import (
-    Lock,
     claim_folder,
     digest_file,
     read_file,
@@ -28,6 +27,7 @@ from lrbench.record.files import (
     replace_file,
     sync_folder,
 )
+from lrbench.record.lock import Lock
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.canonical import pretty, sealed

@@ -13,7 +13,7 @@ import pytest
 from lrbench.config.resolve import with_seed
 from lrbench.errors import RecordError, RunError
 from lrbench.record import layout
-from lrbench.record.files import Lock, is_locked
+from lrbench.record.lock import Lock, is_locked
 from lrbench.record.logs import read_log
 from lrbench.record.reader import Status, read_record
 from lrbench.record.writer import RecordWriter
