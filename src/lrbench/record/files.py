@@ -330,6 +330,13 @@ class AppendFile:
 
 
 def open_to_write(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, made with ``os.O_CREAT``; no link is followed.
+
+    Raises
+    ------
+    RecordError
+        Something else has the name.
+    """
     hook(Operation("open", path, size=0 if flags & os.O_TRUNC else None))
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)
