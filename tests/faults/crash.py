@@ -1,8 +1,8 @@
 """Every state that a crash may leave of a folder, made up from the operations on its files.
 
 Two ways to die. **Killed**: all that was done is there, the last write perhaps in part. **Without
-power**: what no fsync has covered may be there or not, each file's bytes and each folder's names for
-themselves; bytes that are not there may read as zeros. The second follows ALICE (Pillai et al.
+power**: what no fsync has covered may be there or not, each file's bytes and each folder's names
+for themselves; bytes that are not there may read as zeros. The second follows ALICE (Pillai et al.
 2014, "All file systems are not created equal", OSDI).
 """
 

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from lrbench.engine.base import Outcome, Row, Sink, Start, State
 from lrbench.errors import RecordError
 from lrbench.record import files, layout
 from lrbench.workflows import run as workflow
+from lrbench.workflows import training
 
 TOTAL = 12
 EVERY = 3
@@ -88,8 +90,7 @@ def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
         if is_look:
             last = look(done)
         if is_wanted:
-            state = State(done, {"last": list(last)}, memory)
-            sink.save(lambda state=state: state)
+            sink.save(partial(State, done, {"last": list(last)}, memory))
     return [Outcome(None, last, memory.hex()[:64], {"w": memory.hex()[64:128]})]
 
 
@@ -110,13 +111,13 @@ FACTS: dict[str, Any] = {
 def stubbed() -> Iterator[pytest.MonkeyPatch]:
     """While inside, ``workflows.run.run`` trains with this engine, and no disk is waited for."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(workflow, "load_data", lambda run: None)
-        patch.setattr(workflow, "configure", lambda compute: None)
+        patch.setattr(training, "load_data", lambda run: None)
+        patch.setattr(training, "configure", lambda compute: None)
         patch.setattr(workflow, "check_device", lambda compute: None)
-        patch.setattr(workflow, "profile", lambda *_: None)
-        patch.setattr(workflow, "make_plan", lambda spec, data: Plan())
-        patch.setattr(workflow, "facts_of", lambda *_: FACTS)
-        patch.setitem(workflow.ENGINES, "loop", train)
+        patch.setattr(training, "profile", lambda *_: None)
+        patch.setattr(training, "make_plan", lambda spec, data: Plan())
+        patch.setattr(training, "facts_of", lambda *_: FACTS)
+        patch.setitem(training.ENGINES, "loop", train)
         patch.setattr("lrbench.record.writer.environment", dict)
         patch.setattr(files.os, "fsync", lambda descriptor: None)
         yield patch

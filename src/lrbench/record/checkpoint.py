@@ -7,9 +7,10 @@ before the digests were.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,7 @@ class Checkpoint:
 
         At every moment, and after a power failure, there is a whole one if there was one before.
         """
-        text = json.dumps(sealed(self._header), ensure_ascii=True, allow_nan=False)
-        data = f"{text}\n".encode() + self.body
+        data = _line(sealed(self._header)) + self.body
         replace_file(folder / layout.CHECKPOINT, data, keep=folder / layout.PREVIOUS)
 
 
@@ -79,7 +79,13 @@ def read_header(path: Path) -> dict[str, Any]:
     RecordError
         It is missing or damaged.
     """
-    return _header(_reading(path, lambda: read_line(path, HEADER_LIMIT)), path)
+    try:
+        line = read_line(path, HEADER_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return _header(line, path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -89,8 +95,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     ------
     RecordError
         It is missing or damaged.
+    OSError
+        It cannot be read now; it may be as good as ever.
     """
-    data = _reading(path, lambda: read_file(path, LOG_LIMIT))
+    try:
+        data = read_file(path, LOG_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise _unreadable(path, error) from None
     end = data.find(b"\n") + 1
     header = _header(data[:end], path)
     body = data[end:]
@@ -107,13 +122,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def _reading(path: Path, read: Callable[[], bytes]) -> bytes:
-    try:
-        return read()
-    except FileNotFoundError:
-        raise RecordError("is not there", key=str(path)) from None
-    except OSError as error:
-        raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
+def _unreadable(path: Path, error: OSError) -> RecordError:
+    return RecordError(f"must be readable ({error.strerror})", key=str(path))
+
+
+def _line(header: Mapping[str, Any]) -> bytes:
+    return f"{json.dumps(header, ensure_ascii=True, allow_nan=False)}\n".encode()
 
 
 def _header(line: bytes, path: Path) -> dict[str, Any]:
@@ -121,8 +135,13 @@ def _header(line: bytes, path: Path) -> dict[str, Any]:
         header = parse(line.decode("ascii"))
     except ValueError:
         header = None
-    # Without a digest it would count as a value that was never sealed.
-    if not isinstance(header, dict) or "digest" not in header or not is_intact(header):
+    # The seal is of what it says; 1E-05 for 1e-05 is damage all the same.
+    if not (
+        isinstance(header, dict)
+        and "digest" in header
+        and is_intact(header)
+        and line == _line(header)
+    ):
         raise RecordError("must begin with a whole line of its own digest", key=str(path))
     if header["format_version"] != FORMAT_VERSION:
         relation = f"must have format {FORMAT_VERSION}"

@@ -8,13 +8,10 @@ a test can also make up every state a crash may leave from the operations it hea
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
-import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
@@ -94,7 +91,7 @@ def replace_file(
     The file that was there gets the name ``keep``, so that at every moment one of the two is there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = open_to_write(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         try:
             write_all(descriptor, temporary, data)
@@ -151,16 +148,6 @@ def replacing(path: Path) -> Iterator[AppendFile]:
             temporary.unlink()
         raise
     sync_folder(path.parent)
-
-
-def create_scratch(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a new file that nobody needs after a power failure."""
-    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        for piece in pieces:
-            write_all(descriptor, path, piece)
-    finally:
-        os.close(descriptor)
 
 
 def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
@@ -276,7 +263,7 @@ class AppendFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._begin(path, _open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
+        self._begin(path, open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
 
     def _begin(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -294,7 +281,7 @@ class AppendFile:
             It is shorter than that, or its first bytes have another digest; nothing was cut off.
         """
         self = cls.__new__(cls)
-        self._begin(path, _open(path, os.O_RDWR | os.O_APPEND))
+        self._begin(path, open_to_write(path, os.O_RDWR | os.O_APPEND))
         try:
             while self.size < size:
                 with _naming(path):
@@ -342,77 +329,14 @@ class AppendFile:
                 self._descriptor = -1
 
 
-_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+def open_to_write(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, made with ``os.O_CREAT``; no link is followed.
 
-
-def _release_in_child() -> None:
-    for lock in list(_locks):
-        lock.release()
-
-
-os.register_at_fork(after_in_child=_release_in_child)
-
-
-class Lock:
-    """The right to write a record; the kernel gives it back when the process dies, however."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor = -1
-        # A child that outlives the owner must not keep it: O_CLOEXEC sees to those that exec, this
-        # to those that only fork.
-        _locks.add(self)
-
-    def acquire(self) -> bool:
-        """Take it; False if another process has it."""
-        hook(Operation("lock", self.path))
-        descriptor = _open(self.path, os.O_RDWR | os.O_CREAT)
-        try:
-            is_ours = _flock(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if not is_ours:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give it back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _flock(descriptor: int) -> bool:
-    # Who asks whether it is locked has it for a moment; that is no reason to refuse a writer.
-    for wait_s in (0.001, 0.01, 0.1, 0.0):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            time.sleep(wait_s)
-        else:
-            return True
-    return False
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a live process holds the lock at ``path``."""
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-    return False
-
-
-def _open(path: Path, flags: int) -> int:
+    Raises
+    ------
+    RecordError
+        Something else has the name.
+    """
     hook(Operation("open", path, size=0 if flags & os.O_TRUNC else None))
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)

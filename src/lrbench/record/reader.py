@@ -14,10 +14,12 @@ from typing import Any
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
-from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_end, read_file
+from lrbench.record.files import LOG_LIMIT, digest_file, read_end, read_file
 from lrbench.record.heartbeat import last_beat
+from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
-from lrbench.spec.canonical import digest, is_intact, parse
+from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
+from lrbench.spec.run import FORMAT_VERSION
 
 
 class Status(StrEnum):
@@ -36,6 +38,10 @@ class Status(StrEnum):
     def is_finished(self) -> bool:
         """Whether training it again would only make the same record."""
         return self in (Status.COMPLETE, Status.DIVERGED)
+
+
+CLOSING = ("spec_digest", "outcome", "logs", "final")
+"""What every closing file states, that of the first lrbench too."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +117,7 @@ class Record:
 
     def attempts(self) -> list[dict[str, Any]]:
         """What is known of each attempt at the run, oldest first."""
-        folder = self.path / layout.ATTEMPTS
-        if not folder.is_dir():
-            return []
-        return [read_json(path) for path in sorted(folder.glob("*.json"))]
+        return [read_json(path) for path in _attempt_files(self.path)]
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -140,6 +143,18 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
+UNREADABLE = (
+    LrbenchError,
+    OSError,
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    RecursionError,
+)
+"""What comes of reading a value that has another shape than ours."""
+
+
 def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """The record in ``path``; never raises for what it finds there.
 
@@ -148,7 +163,7 @@ def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """
     try:
         return _read(path, every_byte)
-    except (LrbenchError, OSError, LookupError, TypeError, ValueError, RecursionError) as error:
+    except UNREADABLE as error:
         # Whatever shape damage takes, the record is named with it and the others are read.
         problems = getattr(error, "problems", None)
         if problems:
@@ -159,10 +174,10 @@ def read_record(path: Path, *, every_byte: bool = False) -> Record:
 
 
 def _read(path: Path, every_byte: bool) -> Record:
-    if not os.path.exists(f"{path}/{layout.SPEC}"):  # noqa: PTH110
+    if not os.path.lexists(f"{path}/{layout.SPEC}"):
         # Claimed a moment ago, or its writer died before the specification, which comes before
         # every log.
-        if any((path / name).exists() for name in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
+        if any(os.path.lexists(path / n) for n in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
             raise RecordError("must exist in a record", key=str(path / layout.SPEC))
         running = is_locked(path / layout.LOCK)
         return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
@@ -170,13 +185,20 @@ def _read(path: Path, every_byte: bool) -> Record:
     identity = digest(spec)
     if path.name.rpartition("-")[2] != identity[:8]:
         raise RecordError("must have the digest in its folder's name", key=str(path / layout.SPEC))
-    if not os.path.exists(f"{path}/{layout.RESULT}"):  # noqa: PTH110
+    if not os.path.lexists(f"{path}/{layout.RESULT}"):
         if is_locked(path / layout.LOCK):
             return Record(path, Status.RUNNING, spec)
         # Asked again: a run may have closed its record between the two questions.
-        if not (path / layout.RESULT).exists():
+        if not os.path.lexists(path / layout.RESULT):
             return _unfinished(path, spec)
     result = read_json(path / layout.RESULT)
+    if missing := [name for name in CLOSING if name not in result]:
+        relation = f"must state {', '.join(missing)}"
+        raise RecordError(relation, key=str(path / layout.RESULT))
+    version = result.get("format_version", FORMAT_VERSION)
+    if version != FORMAT_VERSION:
+        relation = f"must have format {FORMAT_VERSION}: another lrbench made it"
+        raise RecordError(relation, key=str(path / layout.RESULT), got=version)
     if result["spec_digest"] != identity:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
     if result["outcome"] not in ("complete", "diverged"):
@@ -200,15 +222,26 @@ def _read(path: Path, every_byte: bool) -> Record:
 
 def _check_other_files(record: Record) -> None:
     """Every file outside the bit-for-bit promise, by the digests in the attempt that closed it."""
-    if "digest" not in record.result:  # before files were sealed
-        return
     # Only the last is read: an earlier one that was damaged before the end is as it then was.
-    last = max((record.path / layout.ATTEMPTS).glob("*.json"), default=None)
-    files = read_json(last).get("files") if last else None
-    if files is None:
+    latest = max(_attempt_files(record.path), default=None)
+    last = read_json(latest) if latest else {}
+    if "digest" not in record.result and "files" not in last:  # before files were sealed
+        return
+    if "digest" not in record.result:
+        raise RecordError("must state its own digest", key=str(record.path / layout.RESULT))
+    if latest is None or not isinstance(last.get("files"), dict) or "digest" not in last:
         relation = "must hold the attempt that closed the record"
         raise RecordError(relation, key=str(record.path / layout.ATTEMPTS))
-    for name, stated in files.items():
+    # Their digests are of what they say; a blank or 1E-05 for 1e-05 is damage all the same.
+    as_written = {
+        record.path / layout.SPEC: canonical(record.spec),
+        record.path / layout.RESULT: pretty(record.result),
+        latest: pretty(last),
+    }
+    for path, text in as_written.items():
+        if read_file(path) != text.encode():
+            raise RecordError("must be as lrbench writes it", key=str(path))
+    for name, stated in last["files"].items():
         if _digest_inside(record.path, name) != stated:
             relation = "must have the digest that the last attempt states"
             raise RecordError(relation, key=str(record.path / name))
@@ -216,8 +249,8 @@ def _check_other_files(record: Record) -> None:
 
 def _digest_inside(folder: Path, name: str) -> str:
     """sha256 of a file that a record names; a name cannot lead out of it."""
-    *parents, _ = parts = Path(name).parts
-    if ".." in parts or parents not in ([], [layout.ATTEMPTS]):
+    parts = Path(name).parts
+    if not parts or ".." in parts or parts[:-1] not in ((), (layout.ATTEMPTS,)):
         raise RecordError("must name files of its own", key=str(folder / layout.ATTEMPTS), got=name)
     try:
         return digest_file(folder / name)
@@ -227,7 +260,7 @@ def _digest_inside(folder: Path, name: str) -> str:
 
 def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
     # Looked at only for its seal: whoever goes on with the run relies on it.
-    if (path / layout.MANIFEST).exists():
+    if os.path.lexists(path / layout.MANIFEST):
         read_json(path / layout.MANIFEST)
     if reason := _failure(path):
         return Record(path, Status.FAILED, spec, reason=reason)
@@ -238,8 +271,15 @@ def _unfinished(path: Path, spec: dict[str, Any]) -> Record:
     return Record(path, Status.INTERRUPTED, spec)
 
 
+def _attempt_files(path: Path) -> list[Path]:
+    folder = path / layout.ATTEMPTS
+    if folder.is_symlink():
+        raise RecordError("must be a folder, not a link", key=str(folder))
+    return sorted(folder.glob("*.json"))
+
+
 def _failure(path: Path) -> str:
-    attempts = sorted((path / layout.ATTEMPTS).glob("*.json"))
+    attempts = _attempt_files(path)
     if not attempts:
         return ""
     last = read_json(attempts[-1])
@@ -271,4 +311,4 @@ def find_foreign(folder: Path) -> Iterator[Path]:
 
 
 def _looks_like_a_record(path: Path) -> bool:
-    return os.path.exists(f"{path}/{layout.SPEC}") or os.path.exists(f"{path}/{layout.LOCK}")  # noqa: PTH110
+    return os.path.lexists(f"{path}/{layout.SPEC}") or os.path.lexists(f"{path}/{layout.LOCK}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import os
 import resource
 import sys
 import time
@@ -19,7 +19,6 @@ from lrbench.record import heartbeat, layout
 from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.environment import attempt_facts, environment
 from lrbench.record.files import (
-    Lock,
     claim_folder,
     digest_file,
     read_file,
@@ -28,9 +27,10 @@ from lrbench.record.files import (
     replace_file,
     sync_folder,
 )
+from lrbench.record.lock import Lock
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
-from lrbench.spec.canonical import sealed
+from lrbench.spec.canonical import pretty, sealed
 from lrbench.spec.run import FORMAT_VERSION, RunSpec
 
 
@@ -60,8 +60,12 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
+        self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
+        for folder in (self.path, self.path / layout.ATTEMPTS):
+            if folder.is_symlink():  # whatever it leads to is not ours to write to
+                raise RecordError("must be a folder, not a link", key=str(folder))
         # One look at all names: a record's lock comes before any other file of it, so another
         # process that claims the folder right now shows no file, or its lock as well.
         names = {path.name for path in self.path.iterdir() if not path.name.startswith(".")}
@@ -132,7 +136,7 @@ class RecordWriter:
         # or takes the lock's name, by which the folder is known as a record.
         sync_folder(self.path)
         replace_file(self.path / layout.CONFIG, config.encode())
-        replace_file(self.path / layout.MANIFEST, _pretty(sealed(manifest)))
+        replace_file(self.path / layout.MANIFEST, pretty(sealed(manifest)).encode())
         # Last, because a record with a specification has everything that was known at its start.
         replace_file(self.path / layout.SPEC, self.spec.text.encode())
         self._begin_attempt(reason, from_step=0, remarks=remarks)
@@ -154,13 +158,16 @@ class RecordWriter:
         """
         remarks: list[str] = []
         for name in (layout.CHECKPOINT, layout.PREVIOUS):
-            if not (self.path / name).exists():
+            if not os.path.lexists(self.path / name):
                 continue
             try:
                 checkpoint = read_checkpoint(self.path / name)
                 if checkpoint.spec_digest != self.spec.digest:
                     raise RecordError("must belong to the specification", key=name)
+                if checkpoint.logs.keys() != layout.LOGS.keys():
+                    raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
+                self._place = self.path / name
             except RecordError as error:
                 problem = error.problems[0]
                 remarks.append(f"{Path(problem.key or name).name} {problem.relation}")
@@ -170,6 +177,9 @@ class RecordWriter:
 
     def resume(self, checkpoint: Checkpoint, *, reason: str, remarks: Sequence[str]) -> None:
         """Go on at the checkpoint that :meth:`checkpoint` returned."""
+        if self._place.name == layout.PREVIOUS:
+            # Else the next one would push out the only good one, to keep the damaged one.
+            remove_file(self.path / layout.CHECKPOINT)
         self._begin_attempt(reason, from_step=checkpoint.step, remarks=remarks)
         self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
@@ -221,7 +231,7 @@ class RecordWriter:
                 "logs": {name: log.state() for name, log in self._logs.items()},
             }
         )
-        replace_file(self.path / layout.RESULT, _pretty(whole))
+        replace_file(self.path / layout.RESULT, pretty(whole).encode())
         return whole
 
     def _open_logs(self) -> list[LogWriter]:
@@ -261,7 +271,8 @@ class RecordWriter:
 
     def _write_attempt(self) -> None:
         name = f"{self._number:04d}.json"
-        replace_file(self.path / layout.ATTEMPTS / name, _pretty(sealed(self._attempt)))
+        text = pretty(sealed(self._attempt))
+        replace_file(self.path / layout.ATTEMPTS / name, text.encode())
 
     def _refuse_another_run(self) -> None:
         found = read_record(self.path)
@@ -299,7 +310,7 @@ def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
     try:
         for name in layout.LOGS:
             logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
-    except (RecordError, FileNotFoundError) as error:
+    except BaseException as error:
         for log in logs.values():
             log.file.close()
         if isinstance(error, FileNotFoundError):
@@ -331,8 +342,3 @@ def max_rss_bytes() -> int:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _pretty(value: Any) -> bytes:
-    text = json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False, sort_keys=False)
-    return f"{text}\n".encode()

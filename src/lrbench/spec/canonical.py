@@ -15,6 +15,11 @@ def canonical(value: Any) -> str:
     )
 
 
+def pretty(value: Any) -> str:
+    """JSON for people, one text for one value too: a line an entry, in the order they have."""
+    return f"{json.dumps(value, indent=1, ensure_ascii=True, allow_nan=False)}\n"
+
+
 def digest(value: Any) -> str:
     """sha256 of the canonical text, 64 hexadecimal digits."""
     return hashlib.sha256(canonical(value).encode()).hexdigest()

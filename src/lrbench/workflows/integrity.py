@@ -7,6 +7,7 @@ is about what the bytes say: that rows are all there and in order, and agree wit
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def _check(record: Record) -> None:
         raise _must(record, "steps.csv", "must have a row for every update, in order")
     if diverged_at is None and len(steps) != total:
         raise _must(record, "steps.csv", f"must have the {total} updates of the specification")
+    _check_order(record)
     # A loss is lost in its update, a validation loss after it.
     if diverged_at is not None and not (
         diverged_at <= len(steps) <= diverged_at + 1 and len(steps) <= total
@@ -88,7 +90,7 @@ def _text(path: Path) -> str:
 def _check_checkpoints(record: Record) -> None:
     for name in (layout.CHECKPOINT, layout.PREVIOUS):
         path = record.path / name
-        if not path.exists():
+        if not os.path.lexists(path):
             continue
         checkpoint = read_checkpoint(path)
         if checkpoint.spec_digest != digest(record.spec):
@@ -116,6 +118,21 @@ def _check_manifest(record: Record) -> None:
         raise _must(record, layout.MANIFEST, "must state the digest of its first tensors")
     if weights and whole_digest(weights) != record.result["weights_digest"]:
         raise _must(record, layout.RESULT, "must state the digest of its final tensors")
+
+
+def _check_order(record: Record) -> None:
+    """Rows of the other logs, each after the one before it; layers in one order at every update."""
+    for name in ("evals.csv", "restarts.csv"):
+        at = record.log(name).column("step")
+        if at != sorted(set(at)):  # type: ignore[type-var]
+            raise _must(record, name, "must have its rows in order, each once")
+    layers = record.log("layers.csv")
+    at, names = layers.column("step"), layers.column("layer")
+    looks = sorted(set(at))  # type: ignore[type-var]
+    of_each = names[: len(names) // max(1, len(looks))]
+    expected = [(step, layer) for step in looks for layer in of_each]
+    if list(zip(at, names, strict=True)) != expected:
+        raise _must(record, "layers.csv", "must have a row for every layer, in order")
 
 
 def _must(record: Record, name: str, relation: str) -> RecordError:

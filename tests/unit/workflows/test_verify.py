@@ -14,7 +14,7 @@ from lrbench.errors import ConfigError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.bundle import write_bundle
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 from lrbench.workflows import verify as module
 from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.verify import Level, Verdict, verify, verify_job

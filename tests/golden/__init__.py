@@ -1,0 +1,1 @@
+"""Digests of small runs, and the runs."""
