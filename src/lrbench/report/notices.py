@@ -71,7 +71,7 @@ def of_mixed(keys: Sequence[str]) -> Iterator[str]:
     """A sentence on rows whose runs differ in more than the seed."""
     if keys:
         yield (
-            f"rows mix runs that differ in {some(keys, ', ')}: n counts runs, not seeds, and the "
+            f"rows mix runs that differ in {some(map(printable, keys), ', ')}: n counts runs, not seeds, and the "
             "interval takes them as independent, which runs of one seed are not"
         )
 
