@@ -10,6 +10,7 @@ import shutil
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +104,7 @@ def obeyed(text: str) -> list[str]:
 
 def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
     records = sorted(path.parent for path in folder.glob("wine-mlp-*/spec.json"))
-    return zip(records, records[1:], strict=False)
+    return pairwise(records)
 
 
 def commands(folder: Path) -> Iterator[tuple[object, ...]]:
