@@ -110,14 +110,14 @@ def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
 def commands(folder: Path) -> Iterator[tuple[object, ...]]:
     for form in ("table", "csv", "md", "latex", "json"):
         yield "summarize", folder, "--format", form
-        yield "summarize", folder, "--format", form, "--by", "model"
+    yield "summarize", folder, "--by", "model"
     for flags in ((), ("--all",), ("--json",)):
         yield "status", folder, *flags
     for flags in ((), ("--json",)):
         yield "verify", folder, "--files", *flags
     for first, second in pairs(folder):
         yield "diff", first, second
-        yield "diff", first, second, "--json"
+    yield "diff", first, second, "--json"
     yield "resume", folder
     yield "bundle", folder, "--out", folder.parent / "out.lrbundle"
     yield "bundle", folder, "--out", folder.parent / "out.lrbundle", "--without-damaged"

@@ -80,8 +80,8 @@ def test_surroundings_do_not_matter(
     name, variables, others = SURROUNDINGS[surroundings]
     folder = tmp_path / name
     folder.mkdir(parents=True)
-    for _ in range(others.get("load", 0)):
-        load.append(subprocess.Popen([sys.executable, "-c", "while True: pass"]))
+    endless = [sys.executable, "-c", "while True: pass"]
+    load += [subprocess.Popen(endless) for _ in range(others.get("load", 0))]
     # Settings in another order are the same settings; so is a group in full before its parts.
     words = sorted(SETTINGS, key=lambda word: (word.count("."), word[::-1]))
     assert words != list(SETTINGS)
