@@ -8,7 +8,7 @@ TORCH_ARGS ?=
 # Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo peers test test-slow check format docs golden bench clean help
+.PHONY: demo peers test test-slow torture check format docs golden bench clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -37,6 +37,9 @@ test: $(VENV)/.done ## the tests, a few minutes
 test-slow: $(VENV)/.done ## the tests that take longer
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m slow
 
+torture: $(VENV)/.done ## kill 200 runs, go on with each, and compare bytes (KILLS=…)
+	$(BIN)/python scripts/torture.py $(KILLS)
+
 check: $(VENV)/.done ## what CI runs: format, lint, types, tests, documented commands
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -60,6 +63,7 @@ bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_sweep.py
 	$(BIN)/python scripts/bench_profiles.py
 	$(BIN)/python scripts/bench_summarize.py
+	$(BIN)/python scripts/bench_promises.py
 
 clean: ## remove the virtual environment and caches, never results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

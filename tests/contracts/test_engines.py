@@ -42,7 +42,7 @@ from lrbench.streams import Streams
 from lrbench.tasks.base import Split
 from lrbench.tasks.data.catalog import forget, prepare
 from lrbench.tasks.models.build import build_model
-from lrbench.workflows.run import ENGINES, make_plan
+from lrbench.workflows.plan import ENGINES, make_plan
 
 BATCH = 8
 

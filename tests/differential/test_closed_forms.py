@@ -23,7 +23,8 @@ from lrbench.engine.device import configure
 from lrbench.record.layout import STEP_COLUMNS
 from lrbench.tasks.data.catalog import forget
 from lrbench.tasks.models.build import build_model
-from lrbench.workflows.run import ENGINES, load_data, make_plan, resolve_overrides
+from lrbench.workflows.plan import ENGINES, load_data, make_plan
+from lrbench.workflows.run import resolve_overrides
 
 NOISY = ["dataset=noisy_quadratic", "model=quadratic", "diagnostics=minimal"]
 

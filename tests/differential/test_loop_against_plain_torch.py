@@ -33,7 +33,8 @@ from lrbench.spec.run import (
 from lrbench.streams import stream
 from lrbench.tasks.data.catalog import forget, prepare
 from lrbench.tasks.models.build import build_model
-from lrbench.workflows.run import make_plan, resolve_overrides
+from lrbench.workflows.plan import make_plan
+from lrbench.workflows.run import resolve_overrides
 
 STEPS = 50
 BATCH = 16

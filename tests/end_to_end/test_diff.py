@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lrbench.record import layout
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 from lrbench.spec.canonical import canonical
 from lrbench.spec.canonical import digest as digest_of
 

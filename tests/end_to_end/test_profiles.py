@@ -56,7 +56,13 @@ def nothing_exported(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("words", [WORDS, (*WORDS, "model=cnn", "train.batch_size=16")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        WORDS,
+        pytest.param((*WORDS, "model=cnn", "train.batch_size=16"), marks=pytest.mark.slow),
+    ],
+)
 def test_portable_is_what_its_three_variables_make_of_a_native_run(
     lrbench: Command, shell: Command, here: Path, words: tuple[str, ...]
 ) -> None:
@@ -73,7 +79,7 @@ def test_portable_is_what_its_three_variables_make_of_a_native_run(
         assert held["switches"][name.lower()]["took_effect"] is True
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
 def test_arms_of_several_profiles_have_the_bytes_of_single_runs(
     lrbench: Command, shell: Command, here: Path, jobs: str
 ) -> None:
@@ -151,7 +157,7 @@ def test_ctrl_c_reaches_the_worker_and_leaves_its_record_in_order(
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     assert (process.returncode, out) == (130, "")
-    assert "interrupted; the same command trains" in err
+    assert "to go on: lrbench resume " in err
     assert "Traceback" not in err
     assert json.loads(attempt.read_text())["outcome"] == "interrupted"
     assert not Path(f"/proc/{worker}").exists()

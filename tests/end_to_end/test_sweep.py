@@ -287,7 +287,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_continues(
     assert time.monotonic() - pressed < 30
     assert sweep.process.returncode == 130
     assert out == ""
-    assert "of 4 runs are complete; the same command continues" in err
+    assert "of 4 runs are complete\nto go on: lrbench resume results, or the same command" in err
     assert "Traceback" not in err
     wait_until(lambda: not any(map(alive, workers)), 15)
     assert set(statuses(here)) == {"complete", "interrupted"}

@@ -11,7 +11,11 @@ from torch import Tensor, nn
 
 def tensor_digests(model: nn.Module) -> dict[str, str]:
     """sha256 of every parameter and buffer of ``model``, by name."""
-    return {name: _digest(name, tensor) for name, tensor in model.state_dict().items()}
+    return {
+        name: _digest(name, tensor)
+        for name, tensor in model.state_dict().items()
+        if isinstance(tensor, Tensor)
+    }
 
 
 def whole_digest(digests: Mapping[str, str]) -> str:

@@ -41,11 +41,15 @@ def capture(step: int, model: nn.Module, optimizer: BoundOptimizer, facts: dict[
     keeper = _Keeper(tensors)
     kept = keeper.pack(_of_optimizer(optimizer))
     extra = keeper.pack(_extra_state(model))
+    beside = keeper.pack(_beside(model))
     # Copies, because the model's parameters share one storage, which safetensors refuses.
-    body = save_tensors(
-        {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    )
-    return State(step, {**facts, "optimizer": kept, "extra": extra}, body)
+    try:
+        body = save_tensors(
+            {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        )
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise _unsaved(f"a tensor of another kind ({error})") from error
+    return State(step, {**facts, "optimizer": kept, "extra": extra, "beside": beside}, body)
 
 
 def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:
@@ -65,6 +69,9 @@ def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:
         keeper = _Keeper(tensors)
         for name, extra in keeper.unpack(state.facts["extra"]).items():
             model.get_submodule(name).set_extra_state(extra)
+        for name, values in keeper.unpack(state.facts["beside"]).items():
+            attributes = vars(model.get_submodule(name))
+            attributes |= {key: _beside_it(attributes.get(key), v) for key, v in values.items()}
         kept = keeper.unpack(state.facts["optimizer"])
         _into_optimizer(optimizer, kept)
     except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
@@ -92,32 +99,66 @@ def _extra_state(model: nn.Module) -> dict[str, Any]:
     }
 
 
+def _beside(model: nn.Module) -> dict[str, dict[str, Any]]:
+    """Numbers, text and tensors that modules keep as plain attributes: they may count updates.
+
+    Other values (functions, lists of layers) are taken for what the model is built of.
+    """
+    usual = vars(nn.Module()).keys()
+    found = {
+        name: {
+            key: value
+            for key, value in vars(module).items()
+            if key not in usual and isinstance(value, bool | int | float | str | Tensor | None)
+        }
+        for name, module in model.named_modules()
+    }
+    return {name: values for name, values in found.items() if values}
+
+
+def _beside_it(there: Any, value: Any) -> Any:
+    """``value``, a tensor on the device of the one that is there."""
+    are_tensors = isinstance(value, Tensor) and isinstance(there, Tensor)
+    return value.to(there.device) if are_tensors else value
+
+
 def _of_optimizer(bound: BoundOptimizer) -> dict[str, Any]:
     optimizer = bound.optimizer
+    if type(optimizer).state_dict is not torch.optim.Optimizer.state_dict:
+        raise _unsaved("a state_dict of its own")
     places = {tensor: place for place, tensor in enumerate(bound.tensors)}
     if foreign := [key for key in optimizer.state if key not in places]:
         raise _unsaved(f"state of {type(foreign[0]).__name__} that belongs to no parameter")
     return {
+        "kind": type(optimizer).__qualname__,
         "state": {str(places[tensor]): dict(kept) for tensor, kept in optimizer.state.items()},
         "groups": [
             {key: value for key, value in group.items() if key != "params"}
             for group in optimizer.param_groups
         ],
+        "attributes": {name: vars(optimizer)[name] for name in _own_attributes(optimizer)},
     }
+
+
+def _own_attributes(optimizer: torch.optim.Optimizer) -> list[str]:
+    """What an optimizer keeps beside its state: a count of its updates, an average of its own."""
+    usual = vars(torch.optim.Optimizer([torch.zeros(1)], {}))
+    return sorted(vars(optimizer).keys() - usual.keys())
 
 
 def _into_optimizer(bound: BoundOptimizer, kept: dict[str, Any]) -> None:
     optimizer = bound.optimizer
+    if kept["kind"] != type(optimizer).__qualname__:
+        raise ValueError(f"that of {kept['kind']} is no state of {type(optimizer).__qualname__}")
     for place, values in kept["state"].items():
         tensor = bound.tensors[int(place)]
-        # Torch's own load_state_dict would turn every number into the parameter's type. A single
-        # number stays where the optimizer keeps it, which is the CPU.
-        optimizer.state[tensor] = {
-            name: value.to(tensor.device) if isinstance(value, Tensor) and value.dim() else value
-            for name, value in values.items()
-        }
+        # Torch's own load_state_dict would turn every number into the parameter's type.
+        optimizer.state[tensor] = values
     for group, values in zip(optimizer.param_groups, kept["groups"], strict=True):
         group.update(values)
+    if kept["attributes"].keys() != set(_own_attributes(optimizer)):
+        raise ValueError("the optimizer has other attributes")
+    vars(optimizer).update(kept["attributes"])
     bound.find_moments()
 
 
@@ -141,7 +182,7 @@ class _Keeper:
             case Tensor():
                 name = str(len(self._tensors))
                 self._tensors[name] = value
-                return {"tensor": name}
+                return {"tensor": name, "device": str(value.device)}
             case tuple():
                 return {"tuple": [self.pack(item) for item in value]}
             case list():
@@ -155,8 +196,8 @@ class _Keeper:
         match packed:
             case {"float": text}:
                 return float.fromhex(text)
-            case {"tensor": name}:
-                return self._tensors[name]
+            case {"tensor": name, "device": device}:
+                return self._tensors[name].to(device)
             case {"tuple": items}:
                 return tuple(self.unpack(item) for item in items)
             case {"dict": items}:

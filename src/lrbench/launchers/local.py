@@ -261,3 +261,9 @@ def _report(pipe: Connection, value: Any) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def parent_of_worker() -> int | None:
+    """The process id of the parent, in a worker; None in any other process."""
+    parent = multiprocessing.parent_process()
+    return parent.pid if parent and parent.pid == os.getppid() else None

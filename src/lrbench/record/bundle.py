@@ -28,10 +28,11 @@ from lrbench.record.archive import PIECE, Archive, ArchiveWriter, Entry, open_ar
 from lrbench.record.contents import ABOUT, README, REQUIREMENTS, about_text, check_names, read_about
 from lrbench.record.files import (
     claim_folder,
-    create_scratch,
     open_file,
+    open_to_write,
     read_file,
     replacing,
+    write_all,
 )
 from lrbench.record.instructions import read_me, requirements, typical
 from lrbench.record.reader import find_records, read_json
@@ -260,10 +261,20 @@ def _unpack(archive: Archive, entry: Entry, into: Path, about: Mapping[str, Any]
             sha256.update(piece)
             yield piece
 
-    create_scratch(path, pieces())
+    _create(path, pieces())
     if entry.name != ABOUT and sha256.hexdigest() != about["files"][entry.name]["sha256"]:
         relation = f"must have the digest {ABOUT} states"
         raise DamageError(relation, key=entry.name, origin=str(archive.path))
+
+
+def _create(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new file that nobody needs after a power failure."""
+    descriptor = open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        for piece in pieces:
+            write_all(descriptor, path, piece)
+    finally:
+        os.close(descriptor)
 
 
 def _empty(folder: Path) -> None:

@@ -7,9 +7,10 @@ before the digests were.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,13 @@ def read_header(path: Path) -> dict[str, Any]:
     RecordError
         It is missing or damaged.
     """
-    return _header(_reading(path, lambda: read_line(path, HEADER_LIMIT)), path)
+    try:
+        line = read_line(path, HEADER_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    return _header(line, path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -88,8 +95,17 @@ def read_checkpoint(path: Path) -> Checkpoint:
     ------
     RecordError
         It is missing or damaged.
+    OSError
+        It cannot be read now; it may be as good as ever.
     """
-    data = _reading(path, lambda: read_file(path, LOG_LIMIT))
+    try:
+        data = read_file(path, LOG_LIMIT)
+    except FileNotFoundError:
+        raise RecordError("is not there", key=str(path)) from None
+    except OSError as error:
+        if error.errno != errno.EIO:
+            raise
+        raise _unreadable(path, error) from None
     end = data.find(b"\n") + 1
     header = _header(data[:end], path)
     body = data[end:]
@@ -106,13 +122,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     )
 
 
-def _reading(path: Path, read: Callable[[], bytes]) -> bytes:
-    try:
-        return read()
-    except FileNotFoundError:
-        raise RecordError("is not there", key=str(path)) from None
-    except OSError as error:
-        raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
+def _unreadable(path: Path, error: OSError) -> RecordError:
+    return RecordError(f"must be readable ({error.strerror})", key=str(path))
 
 
 def _line(header: Mapping[str, Any]) -> bytes:
@@ -124,11 +135,13 @@ def _header(line: bytes, path: Path) -> dict[str, Any]:
         header = parse(line.decode("ascii"))
     except ValueError:
         header = None
-    # Without a digest it would count as a value that was never sealed.
-    if not isinstance(header, dict) or "digest" not in header or not is_intact(header):
-        header = {}
-    # The digest is of what it says; 1E-05 for 1e-05 is damage all the same.
-    if line != _line(header):
+    # The seal is of what it says; 1E-05 for 1e-05 is damage all the same.
+    if not (
+        isinstance(header, dict)
+        and "digest" in header
+        and is_intact(header)
+        and line == _line(header)
+    ):
         raise RecordError("must begin with a whole line of its own digest", key=str(path))
     if header["format_version"] != FORMAT_VERSION:
         relation = f"must have format {FORMAT_VERSION}"

@@ -8,13 +8,10 @@ a test can also make up every state a crash may leave from the operations it hea
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
 import stat
-import time
-import weakref
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
@@ -73,6 +70,7 @@ many bytes are to be taken."""
 def claim_folder(path: Path) -> bool:
     """Make ``path``; False if it was there. Of many processes exactly one gets True."""
     hook(Operation("mkdir", path))
+    made = [parent for parent in path.parents if not parent.exists()]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.mkdir()
@@ -80,7 +78,8 @@ def claim_folder(path: Path) -> bool:
         if path.is_dir():
             return False
         raise RecordError("must be a folder", key=str(path)) from None
-    sync_folder(path.parent)
+    for folder in (path, *made):
+        sync_folder(folder.parent)
     return True
 
 
@@ -92,7 +91,7 @@ def replace_file(
     The file that was there gets the name ``keep``, so that at every moment one of the two is there.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    descriptor = _open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    descriptor = open_to_write(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
         try:
             write_all(descriptor, temporary, data)
@@ -151,16 +150,6 @@ def replacing(path: Path) -> Iterator[AppendFile]:
     sync_folder(path.parent)
 
 
-def create_scratch(path: Path, pieces: Iterable[bytes]) -> None:
-    """Write a new file that nobody needs after a power failure."""
-    descriptor = _open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        for piece in pieces:
-            write_all(descriptor, path, piece)
-    finally:
-        os.close(descriptor)
-
-
 def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     """The bytes of a regular file.
 
@@ -172,7 +161,7 @@ def read_file(path: Path, limit: int = SIZE_LIMIT) -> bytes:
     FileNotFoundError
         It is not there.
     """
-    with open_file(path, limit) as file:
+    with _naming(path), open_file(path, limit) as file:
         return file.read()
 
 
@@ -183,13 +172,13 @@ def open_file(path: Path, limit: int = LOG_LIMIT, *, follow_links: bool = False)
 
 def digest_file(path: Path, limit: int = LOG_LIMIT) -> str:
     """sha256 of a regular file's bytes, read in pieces; errors as of :func:`read_file`."""
-    with open_file(path, limit) as file:
+    with _naming(path), open_file(path, limit) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_line(path: Path, limit: int) -> bytes:
     """The first line of a regular file, with its newline, of ``limit`` bytes at most."""
-    with open_file(path) as file:
+    with _naming(path), open_file(path) as file:
         return file.readline(limit)
 
 
@@ -226,18 +215,30 @@ def _open_to_read(path: Path, limit: int, follow_links: bool) -> int:
 def write_all(descriptor: int, path: Path, data: bytes) -> None:
     """Every byte, or an error: a short write is a full disk that has not said so yet."""
     rest = memoryview(data)
-    while rest:
-        taken = hook(Operation("write", path, rest))
-        written = os.write(descriptor, rest[:taken])
-        if written == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
-        rest = rest[written:]
+    with _naming(path):
+        while rest:
+            taken = hook(Operation("write", path, rest))
+            written = os.write(descriptor, rest[:taken])
+            if written == 0:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            rest = rest[written:]
 
 
 def sync(descriptor: int, path: Path) -> None:
     """Onto the disk, past a power failure."""
-    hook(Operation("fsync", path))
-    os.fsync(descriptor)
+    with _naming(path):
+        hook(Operation("fsync", path))
+        os.fsync(descriptor)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Errors of a descriptor with the file's name, which the kernel does not tell."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
 
 
 def sync_folder(path: Path) -> None:
@@ -262,7 +263,7 @@ class AppendFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self._begin(path, _open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
+        self._begin(path, open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND))
 
     def _begin(self, path: Path, descriptor: int) -> None:
         self.path = path
@@ -280,10 +281,12 @@ class AppendFile:
             It is shorter than that, or its first bytes have another digest; nothing was cut off.
         """
         self = cls.__new__(cls)
-        self._begin(path, _open(path, os.O_RDWR | os.O_APPEND))
+        self._begin(path, open_to_write(path, os.O_RDWR | os.O_APPEND))
         try:
             while self.size < size:
-                piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
+                with _naming(path):
+                    hook(Operation("read", path))
+                    piece = os.pread(self._descriptor, min(CHUNK, size - self.size), self.size)
                 if not piece:
                     relation = f"must have at least {size} bytes"
                     raise RecordError(relation, key=str(path), got=self.size)
@@ -292,8 +295,9 @@ class AppendFile:
             if self.digest != sha256:
                 relation = f"must have its first {size} bytes as they were written"
                 raise RecordError(relation, key=str(path))
-            hook(Operation("truncate", path, size=size))
-            os.ftruncate(self._descriptor, size)
+            with _naming(path):
+                hook(Operation("truncate", path, size=size))
+                os.ftruncate(self._descriptor, size)
             self.sync()
         except BaseException:
             os.close(self._descriptor)
@@ -325,77 +329,14 @@ class AppendFile:
                 self._descriptor = -1
 
 
-_locks: weakref.WeakSet[Lock] = weakref.WeakSet()
+def open_to_write(path: Path, flags: int) -> int:
+    """A descriptor of a regular file, made with ``os.O_CREAT``; no link is followed.
 
-
-def _release_in_child() -> None:
-    for lock in list(_locks):
-        lock.release()
-
-
-os.register_at_fork(after_in_child=_release_in_child)
-
-
-class Lock:
-    """The right to write a record; the kernel gives it back when the process dies, however."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._descriptor = -1
-        # A child that outlives the owner must not keep it: O_CLOEXEC sees to those that exec, this
-        # to those that only fork.
-        _locks.add(self)
-
-    def acquire(self) -> bool:
-        """Take it; False if another process has it."""
-        hook(Operation("lock", self.path))
-        descriptor = _open(self.path, os.O_RDWR | os.O_CREAT)
-        try:
-            is_ours = _flock(descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        if not is_ours:
-            os.close(descriptor)
-            return False
-        self._descriptor = descriptor
-        return True
-
-    def release(self) -> None:
-        """Give it back."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
-
-
-def _flock(descriptor: int) -> bool:
-    # Who asks whether it is locked has it for a moment; that is no reason to refuse a writer.
-    for wait_s in (0.001, 0.01, 0.1, 0.0):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-                raise
-            time.sleep(wait_s)
-        else:
-            return True
-    return False
-
-
-def is_locked(path: Path) -> bool:
-    """Whether a live process holds the lock at ``path``."""
-    with suppress(OSError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(descriptor)
-    return False
-
-
-def _open(path: Path, flags: int) -> int:
+    Raises
+    ------
+    RecordError
+        Something else has the name.
+    """
     hook(Operation("open", path, size=0 if flags & os.O_TRUNC else None))
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o644)

@@ -14,8 +14,9 @@ from typing import Any
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
-from lrbench.record.files import LOG_LIMIT, digest_file, is_locked, read_end, read_file
+from lrbench.record.files import LOG_LIMIT, digest_file, read_end, read_file
 from lrbench.record.heartbeat import last_beat
+from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
 from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
 from lrbench.spec.run import FORMAT_VERSION
@@ -221,25 +222,25 @@ def _read(path: Path, every_byte: bool) -> Record:
 
 def _check_other_files(record: Record) -> None:
     """Every file outside the bit-for-bit promise, by the digests in the attempt that closed it."""
-    attempts = record.attempts()
-    last = attempts[-1] if attempts else {}
+    # Only the last is read: an earlier one that was damaged before the end is as it then was.
+    latest = max(_attempt_files(record.path), default=None)
+    last = read_json(latest) if latest else {}
     if "digest" not in record.result and "files" not in last:  # before files were sealed
         return
     if "digest" not in record.result:
         raise RecordError("must state its own digest", key=str(record.path / layout.RESULT))
-    if not isinstance(last.get("files"), dict) or "digest" not in last:
+    if latest is None or not isinstance(last.get("files"), dict) or "digest" not in last:
         relation = "must hold the attempt that closed the record"
         raise RecordError(relation, key=str(record.path / layout.ATTEMPTS))
     # Their digests are of what they say; a blank or 1E-05 for 1e-05 is damage all the same.
-    latest = f"{layout.ATTEMPTS}/{_attempt_files(record.path)[-1].name}"
     as_written = {
-        layout.SPEC: canonical(record.spec),
-        layout.RESULT: pretty(record.result),
+        record.path / layout.SPEC: canonical(record.spec),
+        record.path / layout.RESULT: pretty(record.result),
         latest: pretty(last),
     }
-    for name, text in as_written.items():
-        if read_file(record.path / name) != text.encode():
-            raise RecordError("must be as lrbench writes it", key=str(record.path / name))
+    for path, text in as_written.items():
+        if read_file(path) != text.encode():
+            raise RecordError("must be as lrbench writes it", key=str(path))
     for name, stated in last["files"].items():
         if _digest_inside(record.path, name) != stated:
             relation = "must have the digest that the last attempt states"

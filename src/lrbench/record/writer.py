@@ -19,14 +19,15 @@ from lrbench.record import heartbeat, layout
 from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.environment import attempt_facts, environment
 from lrbench.record.files import (
-    Lock,
     claim_folder,
     digest_file,
     read_file,
     remove_file,
     remove_leftovers,
     replace_file,
+    sync_folder,
 )
+from lrbench.record.lock import Lock
 from lrbench.record.logs import LogWriter, Value
 from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.canonical import pretty, sealed
@@ -59,6 +60,7 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
+        self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
         for folder in (self.path, self.path / layout.ATTEMPTS):
@@ -130,6 +132,9 @@ class RecordWriter:
         # The closing file goes first, so that no moment shows it beside logs it does not close.
         for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
             remove_file(self.path / name)
+        # And no name of what follows may outlive a power failure that brings the closing file back,
+        # or takes the lock's name, by which the folder is known as a record.
+        sync_folder(self.path)
         replace_file(self.path / layout.CONFIG, config.encode())
         replace_file(self.path / layout.MANIFEST, pretty(sealed(manifest)).encode())
         # Last, because a record with a specification has everything that was known at its start.
@@ -162,6 +167,7 @@ class RecordWriter:
                 if checkpoint.logs.keys() != layout.LOGS.keys():
                     raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
+                self._place = self.path / name
             except RecordError as error:
                 problem = error.problems[0]
                 remarks.append(f"{Path(problem.key or name).name} {problem.relation}")
@@ -171,6 +177,9 @@ class RecordWriter:
 
     def resume(self, checkpoint: Checkpoint, *, reason: str, remarks: Sequence[str]) -> None:
         """Go on at the checkpoint that :meth:`checkpoint` returned."""
+        if self._place.name == layout.PREVIOUS:
+            # Else the next one would push out the only good one, to keep the damaged one.
+            remove_file(self.path / layout.CHECKPOINT)
         self._begin_attempt(reason, from_step=checkpoint.step, remarks=remarks)
         self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
@@ -213,6 +222,7 @@ class RecordWriter:
         self._attempt["files"] = self._other_files()
         self._end_attempt(str(result["outcome"]), "")
         remove_file(self.path / layout.PREVIOUS)
+        sync_folder(self.path)  # the names of the logs, before the one of the closing file
         whole = sealed(
             {
                 "format_version": FORMAT_VERSION,
@@ -301,7 +311,7 @@ def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
     try:
         for name in layout.LOGS:
             logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
-    except (RecordError, FileNotFoundError) as error:
+    except BaseException as error:
         for log in logs.values():
             log.file.close()
         if isinstance(error, FileNotFoundError):

@@ -6,18 +6,21 @@ is about what the bytes say: that rows are all there and in order, and agree wit
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from lrbench.engine.fingerprint import whole_digest
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_checkpoint
-from lrbench.record.files import read_file
-from lrbench.record.reader import Record
+from lrbench.record.files import LOG_LIMIT, read_file
+from lrbench.record.reader import Record, Status, read_json
 from lrbench.spec.canonical import digest
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import SweepSpec
+from lrbench.workflows.recording import inputs_of
 
 
 def check_record(record: Record) -> None:
@@ -28,10 +31,22 @@ def check_record(record: Record) -> None:
     RecordError
         Naming the file and what must hold.
     """
-    RunSpec.of(record.spec, str(record.path / layout.SPEC))
-    if not record.status.is_finished:
+    try:
+        _check(record)
+    except (LookupError, TypeError, ValueError, AttributeError, OSError) as error:
+        # Sealed, and yet not of the form in which lrbench writes it.
+        relation = f"must have the form of a record ({type(error).__name__}: {error})"
+        raise RecordError(relation, key=str(record.path)) from error
+
+
+def _check(record: Record) -> None:
+    if record.spec:
+        RunSpec.of(record.spec, str(record.path / layout.SPEC))
+    if record.status is not Status.RUNNING:
         _check_checkpoints(record)
+    if not record.status.is_finished:
         return
+    _check_manifest(record)
     for name in layout.LOGS:
         rows, stated = len(record.log(name).rows), record.result["logs"][name]["rows"]
         if rows != stated:
@@ -43,12 +58,16 @@ def check_record(record: Record) -> None:
     if diverged_at is None and len(steps) != total:
         raise _must(record, "steps.csv", f"must have the {total} updates of the specification")
     _check_order(record)
+    # A loss is lost in its update, a validation loss after it.
+    if diverged_at is not None and not (
+        diverged_at <= len(steps) <= diverged_at + 1 and len(steps) <= total
+    ):
+        raise _must(record, "steps.csv", f"must end at step {diverged_at}, where it diverged")
     evals = record.log("evals.csv")
     last = dict(zip(evals.columns, evals.rows[-1], strict=True)) if evals.rows else {}
     final = record.result["final"]
     if any(value is not None and last.get(name) != value for name, value in final.items()):
         raise _must(record, "evals.csv", "must end with the final evaluation of its closing file")
-    _check_checkpoints(record)
 
 
 def check_plans(folder: Path) -> Iterator[str]:
@@ -56,7 +75,7 @@ def check_plans(folder: Path) -> Iterator[str]:
     for path in sorted((folder / layout.SWEEPS).glob("*.json")):
         try:
             plan = SweepSpec.model_validate_json(_text(path))
-        except (LrbenchError, ValueError) as error:
+        except (LrbenchError, OSError, ValueError, RecursionError) as error:
             told = str(error).partition("\n")[0]
             yield f"{layout.SWEEPS}/{path.name} is damaged: {told}"
             continue
@@ -71,8 +90,34 @@ def _text(path: Path) -> str:
 def _check_checkpoints(record: Record) -> None:
     for name in (layout.CHECKPOINT, layout.PREVIOUS):
         path = record.path / name
-        if os.path.lexists(path) and read_checkpoint(path).spec_digest != digest(record.spec):
+        if not os.path.lexists(path):
+            continue
+        checkpoint = read_checkpoint(path)
+        if checkpoint.spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
+        for log, stated in checkpoint.logs.items():
+            if log not in layout.LOGS:
+                raise _must(record, name, "must speak of the logs of a record")
+            beginning = read_file(record.path / log, LOG_LIMIT)[: stated["bytes"]]
+            if hashlib.sha256(beginning).hexdigest() != stated["sha256"]:
+                raise _must(record, log, f"must begin with the rows that its {name} states")
+
+
+def _check_manifest(record: Record) -> None:
+    manifest = read_json(record.path / layout.MANIFEST)
+    if manifest["spec_digest"] != digest(record.spec):
+        raise _must(record, layout.MANIFEST, "must belong to the specification")
+    variables = manifest["environment"]["variables"]
+    if not all(isinstance(one, dict) for one in (variables, manifest["data"]["settings"])):
+        raise _must(record, layout.MANIFEST, "must state variables and settings by name")
+    stated = record.result.get("inputs")
+    if stated and stated != inputs_of(manifest):
+        raise _must(record, layout.RESULT, f"must state the inputs of its {layout.MANIFEST}")
+    init, weights = manifest["init"], record.result.get("weights")
+    if whole_digest(init["tensors"]) != init["digest"]:
+        raise _must(record, layout.MANIFEST, "must state the digest of its first tensors")
+    if weights and whole_digest(weights) != record.result["weights_digest"]:
+        raise _must(record, layout.RESULT, "must state the digest of its final tensors")
 
 
 def _check_order(record: Record) -> None:

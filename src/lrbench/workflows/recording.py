@@ -25,7 +25,7 @@ _LR, _LOSS = STEP_COLUMNS.index("lr"), STEP_COLUMNS.index("train_loss")
 WORK_S = 10.0
 """Seconds of work between two checkpoints."""
 
-LOOK_S = 1.0
+LOOK_S = 2.0
 """Seconds of work before a checkpoint at an evaluation: doing a short run again costs less."""
 
 COST = 100.0

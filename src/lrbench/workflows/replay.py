@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrbench.engine.profiles import variables_of
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, DamageError, RecordError
 from lrbench.record import layout
 from lrbench.record.changes import Change, differing_environment
 from lrbench.record.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, replace_file
 from lrbench.record.reader import Record, read_json, read_record
 from lrbench.spec.run import RunSpec
+from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
-from lrbench.workflows.recorded import resolved_of
+from lrbench.workflows.recorded import asking_for_data, find_run, refuse_other_code, resolved_of
 from lrbench.workflows.recording import Paused, Progress
+from lrbench.workflows.results import check_results
 from lrbench.workflows.run import run
 
 NUMERIC = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
@@ -87,30 +90,47 @@ def replay(
     RecordError
         It is damaged.
     """
+    source = replace(source, path=find_run(source.path))
     record = read_record(source.path, every_byte=True)
     resolved_of(record, trust=source.trust)
+    _check_form(record)
     if not record.status.is_finished:
         relation = f"must be finished to be repeated (it is {record.status})"
         raise ConfigError(relation, key=str(source.path), remedy=f"lrbench resume {source.path}")
+    if into is not None:
+        check_results(into, key="--into")
+        if (into / record.run_id).exists():
+            relation = "must not hold a record of this run already"
+            raise ConfigError(relation, key="--into", got=str(into))
     folder = into or Path(tempfile.mkdtemp(prefix="lrbench-replay-"))
-    if (folder / record.run_id).exists():
-        relation = "must not hold a record of this run already"
-        raise ConfigError(relation, key="--into", got=str(folder))
-    made = isolated(
-        replay_job,
-        (source, folder),
-        variables_then(record),
-        name=record.run_id,
-        on_progress=on_progress,
-    )
+    try:
+        made = isolated(
+            replay_job,
+            (source, folder),
+            variables_then(record),
+            name=record.run_id,
+            on_progress=on_progress,
+        )
+    except BaseException:
+        if into is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
     again = read_record(made)
     return Replay(made, first_difference(record, again), differing_profile(record, again))
+
+
+def _check_form(record: Record) -> None:
+    try:
+        check_record(record)
+    except RecordError as error:
+        raise DamageError(error.problems) from error
 
 
 def replay_job(payload: tuple[Source, Path], report: Callable[[Progress], None]) -> Path:
     """:func:`make_again` in a worker."""
     source, into = payload
-    return make_again(source, into, on_progress=report).path
+    with asking_for_data():
+        return make_again(source, into, on_progress=report).path
 
 
 def make_again(
@@ -134,6 +154,7 @@ def make_again(
     """
     record = read_record(source.path)
     resolved = resolved_of(record, trust=source.trust, data_root=source.data_root)
+    refuse_other_code(resolved.spec)
     claim_folder(into)
     if from_checkpoint:
         _copy_beginning(record.path, into / record.run_id)

@@ -9,8 +9,10 @@ from lrbench.errors import ConfigError
 from lrbench.record.reader import Record, read_record
 
 
-def check_results(folder: Path) -> None:
+def check_results(folder: Path, key: str = "--results") -> None:
     """Refuse a results path that is a file or cannot be written; make nothing.
+
+    ``key`` is the option it was given as.
 
     Raises
     ------
@@ -23,8 +25,8 @@ def check_results(folder: Path) -> None:
     except (OSError, ValueError) as error:  # a ValueError: a NUL in the name
         reason = getattr(error, "strerror", error)
         relation = f"must be the path of a folder ({reason})"
-        remedy = "--results results"
-        raise ConfigError(relation, key="--results", got=str(folder), remedy=remedy) from None
+        remedy = f"{key} results"
+        raise ConfigError(relation, key=key, got=str(folder), remedy=remedy) from None
     existing = folder
     while not os.path.lexists(existing) and existing != existing.parent:
         existing = existing.parent
@@ -32,10 +34,10 @@ def check_results(folder: Path) -> None:
         relation = (
             "must be a folder" if existing == folder else f"must not lie below the file {existing}"
         )
-        raise ConfigError(relation, key="--results", got=str(folder), remedy="--results results")
+        raise ConfigError(relation, key=key, got=str(folder), remedy=f"{key} results")
     if not os.access(existing, os.W_OK | os.X_OK):
         relation = f"must be writable ({existing} is not)"
-        raise ConfigError(relation, key="--results", got=str(folder))
+        raise ConfigError(relation, key=key, got=str(folder))
 
 
 def found_record(path: Path) -> Record | None:

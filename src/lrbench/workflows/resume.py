@@ -7,22 +7,30 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from lrbench.config.compose import compose
 from lrbench.config.overrides import parse
-from lrbench.config.resolve import Resolved, with_seed
+from lrbench.config.resolve import Resolved, resolve_run, with_seed
 from lrbench.engine.profiles import variables_of
-from lrbench.errors import ConfigError, LrbenchError
+from lrbench.errors import ConfigError, LrbenchError, Problem
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
 from lrbench.record.files import read_file
-from lrbench.record.reader import Record, Status, find_records, read_record
+from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
-from lrbench.workflows.recorded import refuse_own_code, resolved_of
+from lrbench.workflows.recorded import (
+    asking_for_data,
+    named,
+    records_at,
+    refuse_other_code,
+    refuse_own_code,
+    refuse_own_values,
+    resolved_of,
+)
+from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import variables_then
-from lrbench.workflows.run import resolve_arm
-from lrbench.workflows.sweep import TASK
+from lrbench.workflows.run import RunReport, run
 
-REACHING_OUT = ("dataset.mirror", "dataset.download")
-"""Settings of a plan that reach into the network."""
+TASK = "lrbench.workflows.resume:train_job"
 
 
 @dataclass(frozen=True)
@@ -99,10 +107,8 @@ def plan_resume(path: Path, *, trust: bool = False, data_root: Path | None = Non
     ConfigError
         There is nothing of the kind, or a run needs trust.
     """
-    if not path.is_dir():
-        relation = "must be a record or a folder of records"
-        raise ConfigError(relation, key=str(path), remedy="lrbench status results")
-    paths = list(find_records(path))
+    paths = records_at(path)
+    path = named(path)
     is_one = paths == [path]
     results = path.absolute().parent if is_one else path
     plans = [] if is_one else sorted((path / layout.SWEEPS).glob("*.json"))
@@ -111,6 +117,8 @@ def plan_resume(path: Path, *, trust: bool = False, data_root: Path | None = Non
     unfinished: list[Unfinished] = []
     running: list[str] = []
     refused: list[tuple[str, str]] = []
+    claimed: list[str] = []
+    untrusted: list[Problem] = []
     finished = 0
     for record in map(read_record, paths):
         if record.status.is_finished:
@@ -119,18 +127,27 @@ def plan_resume(path: Path, *, trust: bool = False, data_root: Path | None = Non
             running.append(record.run_id)
         elif record.status is Status.CORRUPT:
             refused.append((record.run_id, f"is damaged ({record.reason})"))
-        elif record.spec:
-            unfinished.append(_unfinished(record, trust, data_root))
-        elif not plans:
-            refused.append((record.run_id, "was claimed and not begun: repeat its command"))
+        elif not record.spec:
+            claimed.append(record.run_id)
+        else:
+            try:
+                unfinished.append(_unfinished(record, trust, data_root))
+            except ConfigError as error:
+                untrusted += error.problems
+            except (LrbenchError, LookupError, TypeError, ValueError, AttributeError) as error:
+                refused.append((record.run_id, _words(error)))
+    if untrusted:
+        raise ConfigError(untrusted)
     known = {record.name for record in paths if (record / layout.SPEC).exists()}
     for plan in plans:
-        for run_id, found in _not_begun(plan, known, trust):
+        for run_id, found in _not_begun(plan, known, trust, data_root):
             known.add(run_id)
             if isinstance(found, str):
                 refused.append((run_id, found))
             else:
                 unfinished.append(found)
+    why = "was claimed and not begun: repeat its command"
+    refused += [(run_id, why) for run_id in claimed if run_id not in known]
     return ResumePlan(results, tuple(unfinished), finished, tuple(running), tuple(refused))
 
 
@@ -179,28 +196,37 @@ def resume(
     return ResumeReport(done, diverged, tuple(failures))
 
 
+def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:
+    """One job, in a worker."""
+    resolved, results, start_over = payload
+    with asking_for_data():
+        return run(resolved, Path(results), force=start_over, reason="resume", on_progress=report)
+
+
 def _unfinished(record: Record, trust: bool, data_root: Path | None) -> Unfinished:
     run = resolved_of(record, trust=trust, data_root=data_root)
+    refuse_other_code(run.spec)
     return Unfinished(run, record.resumes_at, variables_then(record))
 
 
-def _not_begun(plan: Path, known: set[str], trust: bool) -> Iterator[tuple[str, Unfinished | str]]:
+def _not_begun(
+    plan: Path, known: set[str], trust: bool, data_root: Path | None
+) -> Iterator[tuple[str, Unfinished | str]]:
     """The runs of a sweep that have no record yet, or why one cannot be trained."""
     try:
         spec = SweepSpec.model_validate_json(read_file(plan))
-    except (LrbenchError, OSError, ValueError) as error:
-        told = str(error).partition("\n")[0]
-        yield f"{layout.SWEEPS}/{plan.name}", f"is damaged ({told})"
+    except (LrbenchError, OSError, ValueError, RecursionError) as error:
+        yield f"{layout.SWEEPS}/{plan.name}", f"is damaged ({_words(error)})"
         return
     for arm in spec.arms:
         missing = [run for run in arm.runs if run.run_id not in known]
         if not missing:
             continue
         try:
-            first = _composed(arm, trust)
+            first = _composed(arm, trust, data_root)
         except LrbenchError as error:
             for run in missing:
-                yield run.run_id, str(error)
+                yield run.run_id, _words(error)
             continue
         for run in missing:
             now = with_seed(first, run.seed)
@@ -211,14 +237,27 @@ def _not_begun(plan: Path, known: set[str], trust: bool) -> Iterator[tuple[str, 
                 yield run.run_id, "comes to another run here and now: repeat the sweep's command"
 
 
-def _composed(arm: Arm, trust: bool) -> Resolved:
+def _composed(arm: Arm, trust: bool, data_root: Path | None) -> Resolved:
     """The first run of an arm, from what was typed for it."""
+    (parsed,) = parse(arm.overrides)
+    composed = compose(parsed, None)
     if not trust:
+        # A plan can say one thing in its runs and another in what was typed.
         for run in arm.runs:
             refuse_own_code(run, run.run_id)
-        for text in arm.overrides:
-            if "_target_" in text or ":" in text or text.startswith(REACHING_OUT):
-                relation = "reaches outside of lrbench, which is done only if you trust the plan"
-                raise ConfigError(relation, key=text, remedy="--trust")
-    (parsed,) = parse(arm.overrides)
-    return resolve_arm(parsed)
+        refuse_own_values(composed.values, "a sweep's plan")
+    dataset = composed.values.get("dataset")
+    if data_root is not None and isinstance(dataset, dict) and "root" in dataset:
+        dataset["root"] = str(data_root)
+    return resolve_run(composed)
+
+
+def _words(error: Exception) -> str:
+    """An error in one line, with what to do about it."""
+    if not isinstance(error, LrbenchError):
+        return f"is not of the form of a record ({type(error).__name__})"
+    told = [
+        f"{p.key or ''} {p.relation}{f' (try {p.remedy})' if p.remedy else ''}"
+        for p in error.problems
+    ]
+    return "; ".join(" ".join(one.split()) for one in told)

@@ -49,7 +49,8 @@ def selftest() -> Iterator[Finding]:
         folders = [Path(scratch) / name for name in ("first", "second", "killed")]
         first, second = (_start(folder) for folder in folders[:2])
         killed = _start(folders[2])
-        at = _kill(killed, folders[2])
+        was_killed = _kill(killed, folders[2])
+        at = _goes_on_at(folders[2])
         errors = [process.communicate()[1] for process in (first, second)]
         if first.returncode or second.returncode:
             told = " ".join(b"".join(errors).decode(errors="replace").split())[-200:]
@@ -57,9 +58,11 @@ def selftest() -> Iterator[Finding]:
             return
         one, other = (_record(folder) for folder in folders[:2])
         yield _compared("the same run, twice at once", one, other)
-        _start(folders[2]).communicate()
-        how = f"killed, gone on with at step {at}" if at else "killed with no checkpoint"
-        yield _compared(how, one, _record(folders[2]))
+        if not was_killed:
+            yield Finding(TOPIC, "killed half way", "it ended before it could be killed")
+        else:
+            _start(folders[2]).communicate()
+            yield _compared(f"killed, gone on with at step {at}", one, _record(folders[2]))
     yield from _promises()
 
 
@@ -70,8 +73,8 @@ def _start(results: Path) -> subprocess.Popen[bytes]:
     )
 
 
-def _kill(process: subprocess.Popen[bytes], results: Path) -> int:
-    """Kill a run once it has a checkpoint; returns the step that it goes on with."""
+def _kill(process: subprocess.Popen[bytes], results: Path) -> bool:
+    """Kill a run once it has a checkpoint; False if it was over before."""
     end = time.monotonic() + PATIENCE_S
     while time.monotonic() < end and process.poll() is None:
         if results.exists() and any(
@@ -79,13 +82,20 @@ def _kill(process: subprocess.Popen[bytes], results: Path) -> int:
         ):
             break
         time.sleep(0.01)
+    was_running = process.poll() is None
     process.kill()
     process.communicate()
-    return _record(results).resumes_at if results.exists() else 0
+    return was_running and _goes_on_at(results) > 0
+
+
+def _goes_on_at(results: Path) -> int:
+    """The step of the last checkpoint of an unfinished run; 0 if there is none."""
+    found = [read_record(path) for path in find_records(results)] if results.exists() else []
+    return max((r.resumes_at for r in found if not r.status.is_finished), default=0)
 
 
 def _record(results: Path) -> Record:
-    (path,) = find_records(results)
+    path = next(find_records(results), results)
     return read_record(path, every_byte=True)
 
 

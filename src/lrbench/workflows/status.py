@@ -7,13 +7,15 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from lrbench.errors import ConfigError
 from lrbench.record import layout
 from lrbench.record.heartbeat import BEAT_S, last_beat
 from lrbench.record.reader import Record, Status, read_record
+from lrbench.record.selection import at
 from lrbench.report.plans import Progress as SweepProgress
 from lrbench.report.plans import read_plans
 from lrbench.report.runs import Skipped
-from lrbench.workflows.recorded import find_runs
+from lrbench.workflows.recorded import records_at
 
 WATCH_S = BEAT_S + 1.0
 """Seconds in which a live writer elsewhere shows itself."""
@@ -83,7 +85,10 @@ def status(path: Path) -> FolderStatus:
     ConfigError
         There is no record.
     """
-    records = _watched([read_record(one) for one in find_runs(path)])
+    found = records_at(path)
+    if not found and not any((path / layout.SWEEPS).glob("*.json")):
+        raise ConfigError("must hold records of runs", key=str(path), remedy="lrbench run")
+    records = _watched([read_record(one) for one in found])
     statuses = {record.path.name.rpartition("-")[2]: str(record.status) for record in records}
     sweeps, damaged = read_plans(path, statuses)
     return FolderStatus(path, tuple(map(_status_of, records)), tuple(sweeps), tuple(damaged))
@@ -107,15 +112,16 @@ def _watched(records: list[Record]) -> list[Record]:
 
 
 def _status_of(record: Record) -> RunStatus:
-    total = record.spec.get("train", {}).get("steps")
+    # A record is read here whatever is in it: nothing of it is sure to have its form.
+    total, rows = at(record.spec, "train", "steps"), at(record.result, "logs", "steps.csv", "rows")
     is_over = record.status.is_finished
-    updates = record.result["logs"]["steps.csv"]["rows"] if is_over else record.updates
+    updates = rows if is_over and isinstance(rows, int) else record.updates
     folder = record.path / layout.ATTEMPTS
     return RunStatus(
         run_id=record.run_id,
         status=record.status,
         updates=updates,
-        total=total,
+        total=total if isinstance(total, int) else None,
         goes_on_at=0 if is_over else record.resumes_at,
         attempts=len(list(folder.glob("*.json"))),
         reason=record.reason,

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+from lrbench.launchers.local import parent_of_worker
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a cluster's or a parent's request, a closed terminal."""
 
 
-@dataclass
 class Stop:
-    """Whether somebody has asked the run to stop."""
+    """Whether the run is to stop: somebody has asked, or the parent of this worker is gone."""
 
-    is_asked: bool = False
+    def __init__(self) -> None:
+        self.is_heard = False
+        # Only a worker's own parent counts: a run under nohup outlives the shell it came from.
+        self._parent = parent_of_worker()
+
+    @property
+    def is_asked(self) -> bool:
+        """Asked after every update: a worker that reports seldom must not train on for nobody."""
+        return self.is_heard or self._parent not in (None, os.getppid())
 
 
 @contextmanager
@@ -30,10 +39,12 @@ def gentle_stop(on_asked: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     stop = Stop()
 
     def hear(number: int, frame: FrameType | None) -> None:
-        if stop.is_asked:
+        if stop.is_heard:
             raise KeyboardInterrupt
-        stop.is_asked = True
-        on_asked()
+        stop.is_heard = True
+        # A terminal that has been closed, or is just being written to, must not fail the run.
+        with suppress(OSError, RuntimeError):
+            on_asked()
 
     if threading.current_thread() is not threading.main_thread():
         yield stop

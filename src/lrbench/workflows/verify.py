@@ -7,6 +7,7 @@ where it shows a difference.
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
@@ -15,17 +16,18 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from lrbench.errors import ConfigError, RecordError
+from lrbench.errors import LrbenchError, Problem, RecordError
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record.bundle import open_bundle
 from lrbench.record.changes import Change
 from lrbench.record.difference import Difference, first_difference
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Record, Status, read_record
+from lrbench.spec.run import FORMAT_VERSION
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
 from lrbench.workflows.inputs import differing_input
 from lrbench.workflows.integrity import check_plans, check_record
-from lrbench.workflows.recorded import find_runs, resolved_of
+from lrbench.workflows.recorded import asking_for_data, find_runs, resolved_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then
 
@@ -47,7 +49,7 @@ class Level(StrEnum):
     CHECKPOINT = "from-checkpoint"
     """So do the updates after the last checkpoint, and the final weights."""
     FULL = "full"
-    """So does every update."""
+    """So does every update; a checkpoint that is left in the record is not used."""
 
 
 class Verdict(StrEnum):
@@ -131,12 +133,15 @@ class Order:
     prefix : int in [1, inf), in updates
     scratch : Path
         Folder for what is made again.
+    code : Path or None
+        Folder of modules that a bundle brings; used where the source is trusted.
     """
 
     source: Source
     level: Level
     prefix: int
     scratch: Path
+    code: Path | None = None
 
 
 def verify(
@@ -178,31 +183,34 @@ def verify(
         The bundle is damaged.
     """
     scratch = Path(tempfile.mkdtemp(prefix="lrbench-verify-"))
+    kept: set[str] = set()
     try:
-        folder = path
+        folder, code = path, None
         if path.is_file():
-            open_bundle(path, scratch / "bundle")
-            folder = scratch / "bundle" / "results"
+            opened = open_bundle(path, scratch / "bundle")
+            folder, code = opened.results, opened.code
         records = [read_record(run, every_byte=True) for run in find_runs(folder)]
-        orders = [
-            Order(Source(record.path, trust, data_root), level, prefix, scratch / record.run_id)
-            for record in records
-        ]
-        others = [*check_plans(folder), *_mismatches(records)]
-        found = {record.run_id: _verify_files(record) for record in records}
+        found = {record.run_id: _verify_files(record, level) for record in records}
+        whole = [one for one in records if found[one.run_id].verdict is Verdict.IDENTICAL]
+        others = [*check_plans(folder), *_mismatches(whole)]
         # What is not in order or not finished is not made again.
-        jobs = [
-            index
-            for index, record in enumerate(records)
+        again = [
+            record
+            for record in records
             if level is not Level.FILES and found[record.run_id].verdict is Verdict.IDENTICAL
         ]
-        on_begin(len(jobs))
-        payloads = [orders[index] for index in jobs]
-        environments = [variables_then(records[index]) for index in jobs]
-        events = run_jobs(TASK, payloads, workers=workers, environments=environments)
+        on_begin(len(again))
+        orders = [
+            Order(
+                Source(record.path, trust, data_root), level, prefix, scratch / record.run_id, code
+            )
+            for record in again
+        ]
+        environments = [variables_then(record) for record in again]
+        events = run_jobs(TASK, orders, workers=workers, environments=environments)
         with closing(events):  # type: ignore[type-var]
             for event in events:
-                record = records[jobs[event.job]]
+                record = again[event.job]
                 if event.kind == "done":
                     found[record.run_id] = event.value
                 elif event.kind == "failed":
@@ -210,44 +218,82 @@ def verify(
                         found[record.run_id], verdict=Verdict.REFUSED, reason=str(event.value)
                     )
                 on_event(record, event)
+        kept = {run_id for run_id, one in found.items() if one.kept}
         return Report(path, level, tuple(found.values()), tuple(others))
     finally:
-        shutil.rmtree(scratch / "bundle", ignore_errors=True)
+        # Interrupted or not: only what shows a difference, and was told, is left.
+        for child in scratch.iterdir():
+            if child.name not in kept:
+                shutil.rmtree(child, ignore_errors=True)
         with suppress(OSError):
-            scratch.rmdir()  # where nothing was kept
+            scratch.rmdir()
 
 
 def verify_job(order: Order, report: Callable[[Progress], None]) -> Verification:
     """One run, in a worker that was started with the variables the run had."""
     record = read_record(order.source.path)
-    files = Verification(record.run_id, Verdict.IDENTICAL, Level.FILES)
+    files = Verification(record.run_id, Verdict.IDENTICAL, Level.FILES, _of_the_end(record))
+    if order.source.trust and order.code is not None and str(order.code) not in sys.path:
+        sys.path.insert(0, str(order.code))
     try:
-        resolved = resolved_of(record, trust=order.source.trust, data_root=order.source.data_root)
-        if found := differing_input(record, resolved):
-            return replace(files, verdict=Verdict.DIFFERENT, difference=found)
-        if order.level is Level.INPUTS:
-            return replace(files, level=Level.INPUTS)
-        return _verify_training(replace(files, level=Level.INPUTS), record, order, report)
-    except ConfigError as error:
-        return replace(files, verdict=Verdict.REFUSED, reason=str(error))
+        with asking_for_data():
+            return _verify_again(files, record, order, report)
+    except LrbenchError as error:
+        told = "\n".join(line for p in error.problems for line in _told(p))
+        return replace(files, verdict=Verdict.REFUSED, reason=told)
 
 
-def _verify_files(record: Record) -> Verification:
+def _verify_again(
+    files: Verification, record: Record, order: Order, report: Callable[[Progress], None]
+) -> Verification:
+    resolved = resolved_of(record, trust=order.source.trust, data_root=order.source.data_root)
+    if found := differing_input(record, resolved):
+        return replace(files, verdict=Verdict.DIFFERENT, difference=found)
+    if order.level is Level.INPUTS:
+        return replace(files, level=Level.INPUTS)
+    return _verify_training(replace(files, level=Level.INPUTS), record, order, report)
+
+
+def _verify_files(record: Record, level: Level) -> Verification:
     found = partial(Verification, record.run_id)
     if record.status is Status.CORRUPT:
         return found(Verdict.DAMAGED, None, record.reason)
+    if record.spec and record.spec.get("format_version") != FORMAT_VERSION:
+        reason = f"has another format than the {FORMAT_VERSION} of this lrbench"
+        return found(Verdict.REFUSED, None, reason)
     try:
         check_record(record)
     except RecordError as error:
         told = "; ".join(f"{Path(p.key or '').name} {p.relation}" for p in error.problems)
         return found(Verdict.DAMAGED, None, told)
     if not record.status.is_finished:
-        at = f" at step {record.resumes_at}" if record.resumes_at else ""
-        return found(Verdict.UNFINISHED, Level.FILES, f"{record.status}{at}")
-    if not record.result.get("inputs"):
+        return found(Verdict.UNFINISHED, None, _of_the_middle(record))
+    if level is not Level.FILES and not record.result.get("inputs"):
         reason = "was made by an earlier lrbench, whose bytes this one cannot repeat"
-        return found(Verdict.UNFINISHED, Level.FILES, reason)
-    return found(Verdict.IDENTICAL, Level.FILES)
+        return found(Verdict.REFUSED, Level.FILES, reason)
+    return found(Verdict.IDENTICAL, Level.FILES, _of_the_end(record))
+
+
+def _of_the_middle(record: Record) -> str:
+    """Why there is nothing to compare yet."""
+    if not record.spec:
+        return "was claimed and never begun"
+    if record.status is Status.RUNNING:
+        return "is being trained at this moment"
+    if record.status is Status.UNKNOWN:
+        return f"may still be trained elsewhere: {record.reason}"
+    why = f"failed ({' '.join(record.reason.split())})" if record.reason else "was interrupted"
+    return f"{why}; lrbench resume goes on at step {record.resumes_at}"
+
+
+def _of_the_end(record: Record) -> str:
+    diverged_at = record.result.get("diverged_at")
+    return "" if diverged_at is None else f"diverges at step {diverged_at}"
+
+
+def _told(problem: Problem) -> Iterator[str]:
+    """A problem without what says that the command failed, which it has not."""
+    yield from str(problem).removeprefix("error: ").splitlines()
 
 
 def _verify_training(
@@ -285,6 +331,5 @@ def _verify_training(
 def _mismatches(records: Sequence[Record]) -> Iterator[str]:
     pairing = Pairing()
     for record in records:
-        if record.status.is_finished:
-            pairing.add(record)
+        pairing.add(record)
     yield from map(str, pairing.mismatches())

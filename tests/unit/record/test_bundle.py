@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from forging import edit, reseal
 from lrbench.errors import ConfigError, DamageError, LrbenchError, RecordError
 from lrbench.record import archive, contents, files, layout
 from lrbench.record.bundle import open_bundle, write_bundle
@@ -112,9 +113,9 @@ def test_a_stranger_is_told_versions_packages_and_data(golden_record, whole, tmp
 
 
 def test_files_of_a_dataset_that_lrbench_lacks_are_named(results, record, tmp_path):
-    manifest = json.loads((record / "manifest.json").read_text())
-    manifest["data"]["files"] = [{"name": "a.gz", "size_bytes": 3, "sha256": "ab" * 32}]
-    (record / "manifest.json").write_text(json.dumps(manifest))
+    files = [{"name": "a.gz", "size_bytes": 3, "sha256": "ab" * 32}]
+    edit(record / "manifest.json", lambda manifest: manifest["data"].update(files=files))
+    reseal(record)
     write_bundle(results, tmp_path / "b.zip")
     text = zipfile.ZipFile(tmp_path / "b.zip").read("README.txt").decode()
     assert f"these files, which are not in the bundle\n    a.gz  sha256 {'ab' * 32}\n" in text
@@ -123,6 +124,7 @@ def test_files_of_a_dataset_that_lrbench_lacks_are_named(results, record, tmp_pa
 def test_an_odd_manifest_stops_nobody(results, record, tmp_path):
     odd = {"environment": {"packages": {"a\n-e .": "1", "b": 3}}, "data": {"source": "\ud800\x1b"}}
     (record / "manifest.json").write_text(json.dumps(odd))
+    reseal(record)
     write_bundle(results, tmp_path / "b.zip")
     with zipfile.ZipFile(tmp_path / "b.zip") as file:
         assert b"-e ." not in file.read("requirements.txt")
@@ -231,8 +233,9 @@ def test_damaged_records_are_refused_or_left_out_knowingly(
 def test_a_record_trained_anew_while_it_is_read_is_refused(results, record, tmp_path, monkeypatch):
     original = (record / "result.json").read_bytes()
 
-    def at_result(operation, path):
-        if (operation, path.name) == ("read", "spec.json") and path.parent == record:
+    def at_result(operation):
+        path = operation.path
+        if (operation.kind, path.name) == ("read", "spec.json") and path.parent == record:
             seen.append(path)
         if len(seen) > 1:  # the second look is the one that goes into the bundle
             (record / "result.json").write_bytes(original.replace(b"complete", b"diverged"))
@@ -249,8 +252,8 @@ def test_a_fault_leaves_what_was_there(operation, results, tmp_path, monkeypatch
     out = tmp_path / "b.zip"
     out.write_bytes(b"before")
 
-    def fail(done, path):
-        if done == operation and path.parent == tmp_path:
+    def fail(done):
+        if done.kind == operation and done.path.parent == tmp_path:
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(files, "hook", fail)
@@ -303,6 +306,7 @@ def test_more_than_a_zip_file_can_hold_is_refused(results, tmp_path, monkeypatch
 
 def test_a_log_that_is_nearly_empty_is_not_taken_for_a_bomb(results, record, tmp_path):
     (record / "timing.csv").write_bytes(b"0" * 5_000_000)
+    reseal(record)
     made = write_bundle(results, tmp_path / "b.zip")
     opened = open_bundle(made.path, tmp_path / "into")
     assert (opened.results / record.name / "timing.csv").stat().st_size == 5_000_000
@@ -313,15 +317,8 @@ def test_a_log_that_is_nearly_empty_is_not_taken_for_a_bomb(results, record, tmp
 
 def with_own(record: Path, group: str, target: str, code: str) -> Path:
     """The record with another component; its identity and folder follow."""
-    from lrbench.spec.canonical import canonical, digest
-
-    spec = json.loads((record / "spec.json").read_text())
-    spec[group] |= {"target": target, "code": code}
-    (record / "spec.json").write_text(canonical(spec))
-    result = json.loads((record / "result.json").read_text())
-    result["spec_digest"] = digest(spec)
-    (record / "result.json").write_text(json.dumps(result))
-    return record.rename(record.with_name(f"{record.name[:-8]}{digest(spec)[:8]}"))
+    edit(record / "spec.json", lambda spec: spec[group].update(target=target, code=code))
+    return reseal(record)
 
 
 @pytest.mark.parametrize(
@@ -737,9 +734,9 @@ def test_opening_imports_nothing_of_the_bundle(tmp_path):
 def test_a_full_disk_is_told_and_leaves_nothing(whole, tmp_path, monkeypatch):
     (tmp_path / "b.zip").write_bytes(whole)
 
-    def fail(operation, path):
-        if operation == "write" and path.name == "steps.csv":
-            raise OSError(28, "No space left on device", str(path))
+    def fail(operation):
+        if operation.kind == "write" and operation.path.name == "steps.csv":
+            raise OSError(28, "No space left on device", str(operation.path))
 
     monkeypatch.setattr(files, "hook", fail)
     with pytest.raises(LrbenchError, match=r"steps.csv could not be opened \(No space left"):

@@ -15,7 +15,8 @@ import pytest
 
 from lrbench.errors import RecordError
 from lrbench.record import files
-from lrbench.record.files import AppendFile, Lock, claim_folder, is_locked, read_file, replace_file
+from lrbench.record.files import AppendFile, claim_folder, read_file, replace_file
+from lrbench.record.lock import Lock, is_locked
 
 
 def names(folder):
@@ -152,7 +153,7 @@ def test_a_lock_that_is_no_file_does_not_hang_who_asks(kind, tmp_path):
 HOLD = """
 import os, sys, time
 from pathlib import Path
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 lock = Lock(Path(sys.argv[1]))
 assert lock.acquire()
 if sys.argv[2] == "fork":

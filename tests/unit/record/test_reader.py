@@ -9,7 +9,7 @@ import pytest
 
 from lrbench.errors import RecordError, RunError
 from lrbench.record import layout, reader
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 from lrbench.record.reader import Status, find_foreign, find_records, read_json, read_record
 from lrbench.spec.canonical import sealed
 from lrbench.workflows.run import run

@@ -1,6 +1,5 @@
 """Writing a record: one process has it, and only its end makes it complete, whatever goes wrong."""
 
-import errno
 import hashlib
 import json
 import os
@@ -8,14 +7,13 @@ import struct
 import subprocess
 import sys
 import time
-from contextlib import suppress
 
 import pytest
 
 from lrbench.config.resolve import with_seed
-from lrbench.errors import LrbenchError, RecordError, RunError
-from lrbench.record import files, layout
-from lrbench.record.files import Lock, is_locked
+from lrbench.errors import RecordError, RunError
+from lrbench.record import layout
+from lrbench.record.lock import Lock, is_locked
 from lrbench.record.logs import read_log
 from lrbench.record.reader import Status, read_record
 from lrbench.record.writer import RecordWriter
@@ -233,95 +231,6 @@ def test_a_run_that_fails_says_why_and_run_again_completes(resolved, golden, tmp
     assert bytes_of(path) == golden
 
 
-def operations_of(resolved, folder):
-    """Every access to a file that one run announces."""
-    seen = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "hook", lambda found: seen.append((found.kind, found.path.name)))
-        run(resolved, folder)
-    return seen
-
-
-@pytest.mark.parametrize("stays_full", [False, True])
-def test_a_disk_that_fails_at_any_moment_never_leaves_a_record_that_only_seems_complete(
-    stays_full, resolved, golden, tmp_path, bytes_of, monkeypatch
-):
-    seen = operations_of(resolved, tmp_path / "count")
-    # All that a run does happens here; a new operation must be announced to be tested.
-    assert {operation for operation, _ in seen} == {
-        "mkdir", "lock", "open", "write", "fsync", "replace", "read", "unlink"
-    }  # fmt: skip
-    assert len(seen) > 50
-    for n, (operation, name) in enumerate(seen):
-        results = tmp_path / f"{n}"
-        results.mkdir()
-        count = 0
-
-        def hook(found, n=n):
-            nonlocal count
-            count += 1
-            is_broken = count > n if stays_full else count == n + 1
-            if is_broken and found.kind not in ("read", "lock"):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(found.path))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(files, "hook", hook)
-            if operation == "lock" and not stays_full:
-                continue
-            # A sign of life that cannot be left is no reason to stop.
-            unheard = layout.HEARTBEAT in name or operation == "read"
-            with suppress(OSError, LrbenchError):
-                run(resolved, results)
-                assert unheard, (n, operation, name)
-        path = results / resolved.spec.run_id
-        at = (n, operation, name)
-        if path.exists():
-            assert not is_locked(path / layout.LOCK), at
-            assert not list(path.rglob("*.tmp")), at
-        found = read_record(path)
-        if found.status.is_finished:
-            # Only a failure to sync the name of the closing file, which is in its place already.
-            assert unheard or (operation, name) == ("fsync", path.name), at
-            assert bytes_of(path) == golden, at
-        else:
-            assert found.status in (Status.INTERRUPTED, Status.FAILED), at
-        assert run(resolved, results).status is Status.COMPLETE, at
-        assert bytes_of(path) == golden, at
-        assert read_record(path).status is Status.COMPLETE, at
-
-
-def test_a_forced_run_on_a_full_disk_never_leaves_the_old_closing_file_beside_new_logs(
-    resolved, golden, tmp_path, bytes_of, monkeypatch
-):
-    path = run(resolved, tmp_path).path
-    count = len(operations_of(resolved, tmp_path / "count"))
-    for n in range(0, count + 4, 3):
-        seen = 0
-
-        def hook(found, n=n):
-            nonlocal seen
-            seen += 1
-            if seen > n and found.kind in ("open", "write", "fsync", "replace"):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(found.path))
-
-        with monkeypatch.context() as patch:
-            patch.setattr(files, "hook", hook)
-            with suppress(OSError, LrbenchError):
-                run(resolved, tmp_path, force=True)
-        if read_record(path).status.is_finished:
-            assert bytes_of(path) == golden
-        run(resolved, tmp_path)
-        assert bytes_of(path) == golden
-
-
-def test_writes_that_take_a_few_bytes_at_a_time_give_the_same_bytes(
-    resolved, golden, tmp_path, bytes_of, monkeypatch
-):
-    real = os.write
-    monkeypatch.setattr(os, "write", lambda fd, data: real(fd, bytes(data[:97])))
-    assert bytes_of(run(resolved, tmp_path).path) == golden
-
-
 # ---------------------------------------------------------------------------------- who may write
 
 
@@ -353,7 +262,7 @@ def test_a_file_in_the_place_of_the_record_is_refused(resolved, tmp_path):
         run(resolved, tmp_path)
 
 
-EIGHT = """
+SIXTEEN = """
 import json, os, sys
 from pathlib import Path
 from lrbench.errors import RecordError
@@ -364,7 +273,7 @@ resolved = resolve_overrides(settings)
 gate, opener = os.pipe()
 answers, answer = os.pipe()
 children = []
-for number in range(8):
+for number in range(16):
     child = os.fork()
     if child == 0:
         os.close(opener)
@@ -393,14 +302,14 @@ def script(text, *arguments):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_of_eight_processes_that_start_the_same_run_exactly_one_trains_it(
+def test_of_sixteen_processes_that_start_the_same_run_exactly_one_trains_it(
     settings_longer, resolved_longer, golden_longer, tmp_path, bytes_of
 ):
-    with script(EIGHT, tmp_path, json.dumps(settings_longer)) as program:
+    with script(SIXTEEN, tmp_path, json.dumps(settings_longer)) as program:
         words, errors = program.communicate(timeout=120)
     assert program.returncode == 0, errors
     answers = words.split()
-    assert len(answers) == 8
+    assert len(answers) == 16
     assert answers.count("trained") == 1, answers
     assert set(answers) <= {"trained", "refused", "found"}
     path = tmp_path / resolved_longer.spec.run_id

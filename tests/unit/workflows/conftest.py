@@ -100,7 +100,7 @@ def results(tmp_path: Path) -> Results:
 
 @pytest.fixture
 def lock() -> Callable[[Path], Any]:
-    from lrbench.record.files import Lock
+    from lrbench.record.lock import Lock
 
     held = []
 

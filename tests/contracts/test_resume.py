@@ -1,0 +1,279 @@
+"""What every engine promises of its states: a run that goes on from one has the same rows."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from lrbench.engine.base import State
+from lrbench.errors import RecordError, RunError
+
+# Fixtures and helpers of the contract of rows.
+_source = Path(__file__).parent / "test_engines.py"
+_module = importlib.util.spec_from_file_location("contract_of_rows", _source)
+rows = importlib.util.module_from_spec(_module)
+sys.modules["contract_of_rows"] = rows
+_module.loader.exec_module(rows)
+
+data_cache, engine, optimizer_path = rows.data_cache, rows.engine, rows.optimizer_path
+STEPS = 12
+
+
+def saved(engine, plan, at=range(1, STEPS)):
+    """A run that nothing interrupts, and its state at every step."""
+    sink = rows.Delivered(saves_at=frozenset(at))
+    (sink.outcome,) = rows.ENGINES[engine](plan, [sink])
+    return sink
+
+
+def gone_on(engine, plan, state, at=()):
+    return saved(engine, replace(plan, lanes=(replace(plan.lanes[0], state=state),)), at)
+
+
+def after(whole, step):
+    """The rows a run that goes on at ``step`` has to deliver."""
+    return [
+        [row for row in whole.step_rows if row[0] >= step],
+        [row for row in whole.layer_rows if row[0] >= step],
+        [row for row in whole.eval_rows if row[0] > step],
+        [row for row in whole.restart_rows if row[0] >= step],
+    ]
+
+
+def goes_on_anywhere(engine, plan):
+    plain = rows.train(engine, plan)
+    whole = saved(engine, plan)
+    assert whole.text == plain.text, "saving the state must change no number"
+    last = plan.total_steps
+    assert sorted(whole.states) == list(range(1, last))
+    for step, state in whole.states.items():
+        rest = gone_on(engine, plan, state)
+        assert repr(rest.rows) == repr(after(whole, step)), step
+        assert rest.outcome == whole.outcome, step
+        assert rest.start == whole.start
+    return whole
+
+
+OPTIMIZERS: dict[str, Any] = {
+    "plain": ("sgd", {"momentum": 0.0}),
+    "momentum": ("sgd", {"momentum": 0.8, "dampening": 0.3}),
+    "nesterov": ("sgd", {"nesterov": True, "weight_decay": 0.01}),
+    "adam": ("adam", {"weight_decay": 0.01}),
+    "adamw": ("adamw", {}),
+    "adamw, own decay": ("adamw", {"decay_follows_lr": False}),
+}
+
+
+@pytest.mark.parametrize("scheduled", [False, True], ids=["", "scheduled"])
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_a_run_goes_on_from_every_step_to_the_same_bits(engine, optimizer, dropout, scheduled):
+    plan = rows.plan_of(
+        engine,
+        model=("mlp", {"hidden": [6], "dropout": dropout}),
+        optimizer=OPTIMIZERS[optimizer],
+        lr=0.02,
+        schedule=("sgdr", {"first_cycle": 5, "cycle_mult": 1.0}),
+        steps=STEPS,
+        eval_every=4,
+        layers_every=3,
+    )
+    if scheduled:
+        random = np.random.default_rng(0)
+        plan = replace(
+            plan,
+            momenta=random.uniform(0.5, 0.9, (STEPS, 1)),
+            weight_decays=random.uniform(0, 0.1, (STEPS, 1)),
+        )
+    whole = goes_on_anywhere(engine, plan)
+    assert whole.restart_rows
+
+
+@pytest.mark.parametrize("model", ["cnn", "resnet_small", "transformer_small"])
+def test_models_with_more_than_weights_go_on_to_the_same_bits(engine, model):
+    plan = rows.plan_of(
+        engine, dataset=("digits", {}), model=(model, {}), steps=4, eval_every=2, batch_size=8
+    )
+    goes_on_anywhere(engine, plan)
+
+
+def test_a_run_in_float64_goes_on_to_the_same_bits(engine):
+    plan = rows.plan_of(engine, optimizer=("adam", {}), steps=STEPS)
+    goes_on_anywhere(engine, replace(plan, compute=replace_precision(plan.compute)))
+
+
+def replace_precision(compute):
+    return compute.model_copy(update={"precision": "float64"})
+
+
+class Odd(nn.Module):
+    """A frozen weight, a buffer that no state_dict has, and a plain tensor that changes."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__()
+        self.map = nn.Linear(input_shape[0], num_outputs)
+        self.frozen = nn.Parameter(torch.full((1,), 0.5), requires_grad=False)
+        self.register_buffer("seen", torch.zeros(1), persistent=False)
+        self.plain = torch.zeros(1)
+
+    def forward(self, x):
+        if self.training:
+            self.seen += x.mean().detach()
+            self.plain = self.plain + 1
+        return self.map(x) * (1 + self.frozen) + self.seen + self.plain / 100
+
+
+class Counting(nn.Module):
+    """Has a count that it tells nobody."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__()
+        self.map = nn.Linear(input_shape[0], num_outputs)
+        self.count = 0
+
+    def forward(self, x):
+        self.count += self.training
+        return self.map(x) * (1 + self.count / 100)
+
+
+@pytest.mark.parametrize("model", [Odd, Counting])
+def test_what_a_model_keeps_beside_its_weights_goes_on_with_them(engine, model):
+    plan = rows.with_model(rows.plan_of(engine, steps=STEPS, eval_every=5), model)
+    goes_on_anywhere(engine, plan)
+
+
+class InGroups(torch.optim.SGD):
+    """Keeps a tensor and a number in its groups."""
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        for group in self.param_groups:
+            group["count"] = group.get("count", 0) + 1
+            group["mean"] = group.get("mean", torch.zeros(1)) * 0.5 + group["count"]
+            for p in group["params"]:
+                p.add_(p.grad, alpha=-float(group["lr"] / group["mean"]))
+
+
+class ByItself(torch.optim.SGD):
+    """Counts in an attribute, and puts its gradients' average into another."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr=lr)
+        self.count = 0
+        self.average = None
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        self.count += 1
+        first = self.param_groups[0]["params"][0].grad
+        self.average = first.clone() if self.average is None else 0.9 * self.average + first
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.add_(p.grad, alpha=-group["lr"] / self.count)
+        self.param_groups[0]["params"][0].sub_(self.average, alpha=0.01)
+
+
+USERS = {
+    "RMSprop": (torch.optim.RMSprop, {"momentum": 0.5, "centered": True}),
+    "Adagrad": (torch.optim.Adagrad, {}),
+    "Rprop": (torch.optim.Rprop, {}),
+    "RAdam": (torch.optim.RAdam, {}),
+    "NAdam": (torch.optim.NAdam, {}),
+    "Adadelta": (torch.optim.Adadelta, {}),
+    "Adamax": (torch.optim.Adamax, {}),
+    "ASGD": (torch.optim.ASGD, {}),
+    "amsgrad": (torch.optim.Adam, {"amsgrad": True}),
+    "in groups": (InGroups, {}),
+    "by itself": (ByItself, {}),
+}
+
+
+@pytest.mark.parametrize("name", USERS)
+def test_a_users_own_optimizer_goes_on_to_the_same_bits(engine, name, optimizer_path):
+    kind, settings = USERS[name]
+    target = optimizer_path(kind)
+    goes_on_anywhere(
+        engine,
+        rows.plan_of(engine, optimizer=("own", settings), target=target, lr=0.01, steps=STEPS),
+    )
+
+
+class WithItsOwn(torch.optim.SGD):
+    """Tells of its state in its own way."""
+
+    def state_dict(self):
+        return {**super().state_dict(), "more": 1}
+
+
+class Callback(torch.optim.SGD):
+    """Keeps what no file can hold."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr=lr)
+        self.draw = torch.Generator()
+
+
+@pytest.mark.parametrize("kind", [WithItsOwn, Callback])
+def test_a_state_that_cannot_be_held_is_told_when_it_is_asked_for_not_later(
+    engine, kind, optimizer_path
+):
+    plan = rows.plan_of(engine, optimizer=("own", {}), target=optimizer_path(kind), steps=4)
+    with pytest.raises(RunError, match="checkpoint cannot hold"):
+        saved(engine, plan, [2])
+    assert rows.train(engine, plan).outcome.weights_digest
+
+
+def test_a_run_that_goes_on_and_on_has_the_same_bits(engine):
+    plan = rows.plan_of(engine, optimizer=("adam", {}), steps=STEPS, eval_every=5)
+    whole = saved(engine, plan)
+    state = saved(engine, plan, [1]).states[1]
+    for step in range(2, STEPS):
+        state = gone_on(engine, plan, state, [step]).states[step]
+        assert state == whole.states[step]
+    assert gone_on(engine, plan, state).outcome == whole.outcome
+
+
+@pytest.mark.parametrize("at", [1, 20, 50])
+def test_a_run_that_diverges_after_it_went_on_ends_at_the_same_step(engine, at):
+    plan = rows.plan_of(engine, **rows.DIVERGING)
+    whole = saved(engine, plan, [at])
+    assert whole.outcome.diverged_at > at
+    rest = gone_on(engine, plan, whole.states[at])
+    assert repr(rest.outcome) == repr(whole.outcome)
+    assert repr(rest.rows) == repr(after(whole, at))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"model": ("mlp", {"hidden": [7]})},
+        {"model": ("mlp", {"hidden": [6, 6]})},
+        {"model": ("linear", {})},
+        {"seed": 1},
+        {"batch_size": 9},
+        {"optimizer": ("adam", {})},
+    ],
+    ids=str,
+)
+def test_a_state_of_another_run_is_refused(engine, other):
+    state = saved(engine, rows.plan_of(engine, steps=STEPS), [5]).states[5]
+    with pytest.raises(RecordError) as caught:
+        gone_on(engine, rows.plan_of(engine, steps=STEPS, **other), state)
+    assert caught.value.problems[0].key == "checkpoint"
+
+
+@pytest.mark.parametrize("body", [b"", b"x" * 100, None])
+def test_a_state_without_its_tensors_is_refused(engine, body):
+    plan = rows.plan_of(engine, steps=STEPS)
+    state = saved(engine, plan, [5]).states[5]
+    torn = State(5, state.facts, state.body[:-4] if body is None else body)
+    with pytest.raises(RecordError):
+        gone_on(engine, plan, torn)
