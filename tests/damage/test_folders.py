@@ -91,9 +91,6 @@ def test_an_unfinished_record_that_is_damaged_stops_no_other(damage: str, unfini
     assert [run.run_id for run in looked.runs] == [unfinished.name]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one record that cannot be gone on with refuses its whole folder"
-)
 @pytest.mark.parametrize("damage", UNFINISHED)
 def test_going_on_with_a_folder_names_what_cannot_be_and_goes_on_with_the_rest(
     damage: str, unfinished: Path
@@ -125,4 +122,4 @@ def test_the_exit_code_says_that_something_is_damaged(
 def test_an_unfinished_record_is_no_damage(unfinished: Path) -> None:
     (found,) = verify(unfinished, Level.FILES).runs
     assert found.verdict is Verdict.UNFINISHED
-    assert found.reason == "interrupted at step 10"
+    assert "at step 10" in found.reason
