@@ -45,6 +45,31 @@ FILES = (
 JSON_FILES = tuple(name for name in FILES if name.endswith(".json"))
 
 
+def nested(depth: int) -> bytes:
+    return b'{"a":' * depth + b"1" + b"}" * depth
+
+
+TEXTS: dict[str, bytes] = {
+    "nothing": b"",
+    "half": b'{"a": ',
+    "an array": b"[1, 2]",
+    "a number": b"3",
+    "null": b"null",
+    "NaN": b'{"a": NaN}',
+    "infinity": b'{"a": -Infinity}',
+    "a key twice": b'{"a": 1, "a": 2}',
+    "no UTF-8": b'{"a": "\xff"}',
+    "UTF-16": '{"a": 1}'.encode("utf-16"),
+    "BOM": b'\xef\xbb\xbf{"a": 1}',
+    "two objects": b"{} {}",
+    "10,000 deep": nested(10_000),
+    "100,000 arrays deep": b"[" * 100_000,
+    "a number of 5,000 digits": b'{"a": ' + b"1" * 5000 + b"}",
+    "an empty object": b"{}",
+}
+"""What stands in a JSON file and is no object of ours."""
+
+
 def promised(record: Path) -> dict[str, bytes]:
     return {name: (record / name).read_bytes() for name in PROMISED}
 

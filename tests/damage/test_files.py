@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from damage.damaging import FILES, JSON_FILES, agree, is_found, look
+from damage.damaging import FILES, JSON_FILES, TEXTS, agree, is_found, look
 from lrbench.record import layout
 from lrbench.spec.canonical import sealed
 from lrbench.workflows.verify import Verdict
@@ -172,29 +172,6 @@ def test_rows_out_of_order_are_found_in_every_log(damage: str, log: str, record:
     agree(record, log)
     assert is_found(record, log)
 
-
-def nested(depth: int) -> bytes:
-    return b'{"a":' * depth + b"1" + b"}" * depth
-
-
-TEXTS: dict[str, bytes] = {
-    "nothing": b"",
-    "half": b'{"a": ',
-    "an array": b"[1, 2]",
-    "a number": b"3",
-    "null": b"null",
-    "NaN": b'{"a": NaN}',
-    "infinity": b'{"a": -Infinity}',
-    "a key twice": b'{"a": 1, "a": 2}',
-    "no UTF-8": b'{"a": "\xff"}',
-    "UTF-16": '{"a": 1}'.encode("utf-16"),
-    "BOM": b'\xef\xbb\xbf{"a": 1}',
-    "two objects": b"{} {}",
-    "10,000 deep": nested(10_000),
-    "100,000 arrays deep": b"[" * 100_000,
-    "a number of 5,000 digits": b'{"a": ' + b"1" * 5000 + b"}",
-    "an empty object": b"{}",
-}
 
 OTHERS: dict[str, Callable[[dict[str, object]], dict[str, object]]] = {
     "a version of the future": lambda value: {**value, "format_version": 2},

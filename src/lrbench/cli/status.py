@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import inert, put, put_json
+from lrbench.cli.console import flat, put, put_json
 from lrbench.cli.options import Json
 from lrbench.errors import ExitCode
 
@@ -39,7 +39,7 @@ def status(
         put_json(_plain(found))
     else:
         for line in _lines(found, show_all):
-            put(inert(line))
+            put(flat(line))
     if found.damaged or found.counts.get(Status.CORRUPT):
         raise typer.Exit(int(ExitCode.DIFFERENCE))
 

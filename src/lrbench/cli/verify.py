@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import inert, loading, put, put_json
+from lrbench.cli.console import flat, loading, put, put_json
 from lrbench.cli.options import Data, Json, Trust, Workers
 from lrbench.errors import ConfigError, ExitCode
 
@@ -126,11 +126,11 @@ def _level(asked: dict[Level, bool]) -> Level:
 
 def _lines(report: Report, width: int) -> Iterator[str]:
     for run in report.runs:
-        yield f"{run.verdict:<10} {inert(run.run_id)}"
+        yield f"{run.verdict:<10} {flat(run.run_id)}"
         for line in _details(run):
-            yield from wrap(inert(line), width, **INDENTED)
+            yield from wrap(flat(line), width, **INDENTED)
     for other in report.others:
-        yield inert(other)
+        yield flat(other)
     counts: dict[str, int] = {}
     for run in report.runs:
         counts[run.verdict] = counts.get(run.verdict, 0) + 1

@@ -249,7 +249,8 @@ class RecordWriter:
     def _begin_attempt(self, reason: str, *, from_step: int, remarks: Sequence[str]) -> None:
         claim_folder(self.path / layout.ATTEMPTS)
         self._started = time.monotonic()
-        self._number = 1 + len(list((self.path / layout.ATTEMPTS).glob("*.json")))
+        numbers = [path.stem for path in (self.path / layout.ATTEMPTS).glob("*.json")]
+        self._number = 1 + max((int(one) for one in numbers if one.isdecimal()), default=0)
         self._attempt = {
             "started": _now(),
             "reason": reason,

@@ -6,8 +6,9 @@ the versions of the libraries, and needs no network to be looked at.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,6 +17,7 @@ import altair as alt
 import vl_convert
 
 from lrbench.errors import ConfigError
+from lrbench.report.escapes import printable
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 """Okabe and Ito's palette, told apart with any colour vision; its yellow is too faint for lines."""
@@ -37,6 +39,7 @@ _LETTER = 7
 """Pixels of a letter of the legend, generously."""
 
 _PNG_SCALE = 2.0
+_LESS = "lrbench-less-than"
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,18 @@ def step_chart(
     Parameters
     ----------
     series : non-empty sequence of Series, with different labels
-    title, subtitle, y_title : str
+    title, subtitle : str
+    y_title : str
+        In words of lrbench's own.
 
     Returns
     -------
     alt.LayerChart
         To be given to :func:`save`.
     """
+    # What draws the charts ends the whole process at some control characters.
+    title, subtitle = printable(title), printable(subtitle)
+    series = [replace(one, label=printable(one.label)) for one in series]
     total = max(len(one.values) for one in series)
     colour = _encoding(series, "colour", COLOURS, 1)
     dash = _encoding(series, "dash", DASHES, len(COLOURS))
@@ -162,7 +170,10 @@ def save(chart: alt.LayerChart, path: Path) -> None:
         case ".svg":
             data = vl_convert.vegalite_to_svg(spec, vl_version=version).encode()
         case _:
-            data = vl_convert.vegalite_to_html(spec, vl_version=version, bundle=True).encode()
+            # It stands in a script as it is, which a "</script>" in some label would end.
+            text = json.dumps(spec).replace("<", _LESS)
+            page = vl_convert.vegalite_to_html(text, vl_version=version, bundle=True)
+            data = page.replace(_LESS, "\\u003c").encode()
     try:
         path.write_bytes(data)
     except OSError as error:

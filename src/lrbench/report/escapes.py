@@ -20,6 +20,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def cell(text: str) -> str:
+    """``text`` for a CSV file: a spreadsheet takes none of it for a formula."""
+    shown = printable(text)
+    return f"'{shown}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else shown
+
+
 def markdown(text: str) -> str:
     """``text`` as itself in a cell of a Markdown table."""
     return _MARKDOWN.sub(lambda match: f"\\{match[0]}", printable(text))

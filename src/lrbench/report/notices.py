@@ -70,8 +70,9 @@ def of_arms(arms: Sequence[Arm]) -> Iterator[str]:
 def of_mixed(keys: Sequence[str]) -> Iterator[str]:
     """A sentence on rows whose runs differ in more than the seed."""
     if keys:
+        told = some(map(printable, keys), ", ")
         yield (
-            f"rows mix runs that differ in {some(keys, ', ')}: n counts runs, not seeds, and the "
+            f"rows mix runs that differ in {told}: n counts runs, not seeds, and the "
             "interval takes them as independent, which runs of one seed are not"
         )
 

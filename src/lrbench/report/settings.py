@@ -110,7 +110,9 @@ def show(key: str, value: Any) -> str:
 def label(settings: Mapping[str, Any]) -> str:
     """An arm in one line: ``sgdr lr=0.1 first_cycle=20``."""
     return " ".join(
-        show(key, value) if key in COMPONENTS else f"{header(key, settings)}={show(key, value)}"
+        show(key, value)
+        if key in COMPONENTS
+        else f"{printable(header(key, settings))}={show(key, value)}"
         for key, value in settings.items()
         if value is not None
     )

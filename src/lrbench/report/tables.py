@@ -93,10 +93,10 @@ def to_csv(arms: Sequence[Arm]) -> str:
                 flat |= {f"{name}_{part}": number for part, number in value.items()}
             elif name != "steps_to_target":
                 flat[name] = value
-        writer = csv.DictWriter(stream, flat, lineterminator="\n")
+        writer = csv.writer(stream, lineterminator="\n")
         if index == 0:
-            writer.writeheader()
-        writer.writerow({key: _inert(value) for key, value in flat.items()})
+            writer.writerow(map(_inert, flat))
+        writer.writerow(map(_inert, flat.values()))
     return stream.getvalue().rstrip("\n")
 
 
@@ -151,4 +151,4 @@ def _median_steps(time: TimeToTarget) -> str:
 
 
 def _inert(value: Any) -> Any:
-    return escapes.printable(value) if isinstance(value, str) else value
+    return escapes.cell(value) if isinstance(value, str) else value
