@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.record import layout
-from lrbench.spec.canonical import canonical, digest, sealed
+from lrbench.spec.canonical import canonical, digest, pretty, sealed
 
 
 def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -21,7 +21,7 @@ def edit(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     change(value)
     if value.pop("digest", None) is not None:
         value = sealed(value)
-    path.write_text(canonical(value) if path.name == layout.SPEC else json.dumps(value))
+    path.write_text(canonical(value) if path.name == layout.SPEC else pretty(value))
 
 
 def edit_row(path: Path, step: int, column: str, change: Callable[[str], str]) -> tuple[str, str]:
