@@ -25,7 +25,7 @@ from lrbench.workflows.doctor import Finding
 Command = Callable[..., Any]
 
 SMALL = ("dataset=two_spirals", "model=linear", "train.steps=20", "train.checkpoint_every=8")
-LONG = ("dataset=digits", "model=mlp", "train.steps=30000", "train.checkpoint_every=100")
+LONG = ("dataset=digits", "model=mlp", "train.steps=8000", "train.checkpoint_every=100")
 BITS = (*layout.LOGS, layout.RESULT, layout.SPEC)
 
 
@@ -207,7 +207,7 @@ def test_after_ctrl_c_a_run_goes_on_to_the_bytes_it_would_have_had(
     (record,) = records(here / "results")
     assert read_record(record).status is Status.INTERRUPTED
     status = shell("status", "results").out
-    assert "of 30000 updates, goes on at" in status
+    assert "of 8000 updates, goes on at" in status
     assert status.endswith("lrbench resume results\n")
     done = shell("resume", "results")
     assert done.code == 0, done

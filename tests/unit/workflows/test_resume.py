@@ -11,7 +11,7 @@ from forging import edit
 from lrbench.errors import ConfigError, LrbenchError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 from lrbench.record.reader import Status, read_record
 from lrbench.workflows import resume as module
 from lrbench.workflows.recording import Paused

@@ -13,7 +13,7 @@ import pytest
 from forging import edit, reseal
 from lrbench.errors import ConfigError
 from lrbench.record import layout
-from lrbench.record.files import Lock
+from lrbench.record.lock import Lock
 from lrbench.record.reader import Status
 from lrbench.spec.canonical import canonical, digest
 from lrbench.workflows import status as module
