@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from forging import edit, reseal
 from lrbench.record import layout
 from lrbench.record.lock import Lock
 from lrbench.spec.canonical import canonical
@@ -192,23 +193,12 @@ def test_a_record_of_an_earlier_lrbench_is_compared_in_its_columns(
     lines = [line.split(",") for line in (old / "steps.csv").read_text().splitlines()]
     data = "".join(",".join(line[:place] + line[place + 1 :]) + "\n" for line in lines).encode()
     (old / "steps.csv").write_bytes(data)
-    close(old, spec_digest=digest_of(spec))
+    reseal(old)
     answer = differ(one, str(old))
     assert answer["settings"] == []
     assert states(answer)["steps.csv"] is False
     first = answer["first_difference"]
     assert (first["what"], first["column"], first["second"]) == ("columns", "weight_decay", None)
-
-
-def close(path: Path, **changes: Any) -> None:
-    """State in the closing file what the logs now are."""
-    import hashlib
-
-    result = json.loads((path / layout.RESULT).read_text()) | changes
-    for name, stated in result["logs"].items():
-        data = (path / name).read_bytes()
-        stated |= {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-    (path / layout.RESULT).write_text(json.dumps(result))
 
 
 @pytest.mark.parametrize("name", [*layout.LOGS, layout.MANIFEST, layout.RESULT, layout.SPEC])
@@ -289,11 +279,14 @@ def test_lines_fit_the_terminal_and_nothing_in_a_record_drives_it(
 ) -> None:
     one, two = run(), run("--results", "two\x1b[31m", "seed=1")
     evil = "\x1b]0;owned\x07\nidentical\t" + "\u202e" + "w" * 200
-    manifest = json.loads(Path(two, layout.MANIFEST).read_text())
-    manifest["init"]["tensors"] = {evil: "0"} | manifest["init"]["tensors"]
-    manifest["environment"]["packages"] |= {evil: evil} | {f"p{i}": "1" for i in range(50)}
-    manifest["profile"]["torch"] = evil
-    Path(two, layout.MANIFEST).write_text(json.dumps(manifest))
+
+    def forge(manifest: dict[str, Any]) -> None:
+        manifest["init"]["tensors"] = {evil: "0"} | manifest["init"]["tensors"]
+        manifest["environment"]["packages"] |= {evil: evil} | {f"p{i}": "1" for i in range(50)}
+        manifest["profile"]["torch"] = evil
+
+    edit(Path(two, layout.MANIFEST), forge)
+    reseal(Path(two))
     done = lrbench("diff", one, two)
     assert done.code == 3
     assert all(len(line) <= 80 for line in done.out.splitlines())

@@ -22,6 +22,7 @@ from lrbench.errors import ConfigError, DamageError, DataError, Problem, RecordE
 from lrbench.record import layout
 from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, find_records, read_json
+from lrbench.spec.canonical import digest
 from lrbench.spec.imports import code_digest, resolve_import
 from lrbench.spec.run import Component, RunSpec
 
@@ -112,6 +113,11 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
         relation = "holds no run: it was claimed, and its writer ended before the start"
         raise RecordError(relation, key=str(record.path), remedy="the command that began it")
     spec = RunSpec.of(record.spec, str(record.path / layout.SPEC))
+    if spec.digest != digest(record.spec):
+        # What it did not know of has its default now, which makes it another run.
+        relation = "is of an earlier lrbench, to which a run had fewer settings"
+        remedy = "the command that began it, which trains it anew"
+        raise RecordError(relation, key=str(record.path), remedy=remedy)
     if not trust:
         refuse_own_code(spec, record.run_id)
     manifest = read_json(record.path / layout.MANIFEST)
