@@ -79,7 +79,8 @@ def test_portable_is_what_its_three_variables_make_of_a_native_run(
         assert held["switches"][name.lower()]["took_effect"] is True
 
 
-@pytest.mark.parametrize("jobs", [pytest.param("1", marks=pytest.mark.slow), "2"])
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", ["1", "2"])
 def test_arms_of_several_profiles_have_the_bytes_of_single_runs(
     lrbench: Command, shell: Command, here: Path, jobs: str
 ) -> None:

@@ -75,7 +75,11 @@ def test_onednn_obeys_its_variable():
 
 @pytest.mark.parametrize(
     ("variable", "mode"),
-    [("COMPATIBLE", "COMPATIBLE"), ("AUTO", "AUTO"), ("AUTO,STRICT", "AUTO,STRICT")],
+    [
+        pytest.param("COMPATIBLE", "COMPATIBLE", marks=pytest.mark.slow),
+        pytest.param("AUTO", "AUTO", marks=pytest.mark.slow),
+        ("AUTO,STRICT", "AUTO,STRICT"),
+    ],
 )
 def test_mkl_itself_is_asked_for_its_mode(variable, mode):
     assert in_a_process("native", MKL_CBWR=variable)[0]["mode"] == mode

@@ -99,7 +99,8 @@ def test_a_run_that_goes_on_otherwise_is_told(machine):
     assert "loss, at step 9" in words
 
 
-def test_a_run_that_ends_before_it_is_killed_is_not_said_to_have_survived(machine):
+def test_a_run_that_ends_before_it_is_killed_is_not_said_to_have_survived(machine, monkeypatch):
+    monkeypatch.setattr("lrbench.workflows.selftest.PATIENCE_S", 0.2)
     machine.killed = False
     found = told()
     assert found["killed half way"][0] is None
