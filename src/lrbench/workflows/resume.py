@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, resolve_run, with_seed
 from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, LrbenchError, Problem
-from lrbench.launchers.local import Event, run_jobs
+from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
+from lrbench.workflows.crew import Order, Tally, train_all
 from lrbench.workflows.recorded import (
-    asking_for_data,
     check_data,
     named,
     records_at,
@@ -27,11 +26,7 @@ from lrbench.workflows.recorded import (
     refuse_own_values,
     resolved_of,
 )
-from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import variables_then
-from lrbench.workflows.run import RunReport, run
-
-TASK = "lrbench.workflows.resume:train_job"
 
 
 @dataclass(frozen=True)
@@ -74,22 +69,6 @@ class ResumePlan:
     finished: int
     running: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class ResumeReport:
-    """What became of it.
-
-    Parameters
-    ----------
-    done, diverged : int
-        Runs finished now, and how many of them diverged.
-    failures : tuple of (run id, reason)
-    """
-
-    done: int
-    diverged: int
-    failures: tuple[tuple[str, str], ...]
 
 
 def plan_resume(path: Path, *, trust: bool = False, data_root: Path | None = None) -> ResumePlan:
@@ -159,7 +138,7 @@ def resume(
     workers: int,
     start_over: bool = False,
     on_event: Callable[[Unfinished, Event], None] = lambda run, event: None,
-) -> ResumeReport:
+) -> Tally:
     """Go on with every unfinished run; one that fails does not stop the others.
 
     Parameters
@@ -177,32 +156,14 @@ def resume(
     KeyboardInterrupt
         Passed on after the workers have saved what they had.
     """
-    done = diverged = 0
-    failures: list[tuple[str, str]] = []
     jobs = plan.unfinished
-    events = run_jobs(
-        TASK,
-        [(job.run, str(plan.results), start_over) for job in jobs],
-        workers=workers,
-        environments=[job.variables for job in jobs],
+    orders = [
+        Order(job.run, plan.results, "resume", job.variables, force=start_over, is_recorded=True)
+        for job in jobs
+    ]
+    return train_all(
+        orders, workers=workers, on_event=lambda place, event: on_event(jobs[place], event)
     )
-    with closing(events):  # type: ignore[type-var]
-        for event in events:
-            job = jobs[event.job]
-            if event.kind == "failed":
-                failures.append((job.run.spec.run_id, event.value))
-            elif event.kind == "done":
-                done += 1
-                diverged += event.value.diverged_at is not None
-            on_event(job, event)
-    return ResumeReport(done, diverged, tuple(failures))
-
-
-def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:
-    """One job, in a worker."""
-    resolved, results, start_over = payload
-    with asking_for_data():
-        return run(resolved, Path(results), force=start_over, reason="resume", on_progress=report)
 
 
 def _unfinished(record: Record, trust: bool, data_root: Path | None) -> Unfinished:

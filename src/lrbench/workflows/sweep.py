@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,21 +13,19 @@ from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, with_seed
 from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, Problem
-from lrbench.launchers.local import Event, run_jobs
+from lrbench.launchers.local import Event
 from lrbench.record import layout
-from lrbench.record.files import claim_folder, replace_file
+from lrbench.record.files import claim_folder, read_file, replace_file
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
+from lrbench.workflows.crew import Order, train_all
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.probe import seconds_of
-from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results, found_record
-from lrbench.workflows.run import RunReport, resolve_arm, run
-
-TASK = "lrbench.workflows.sweep:train_job"
+from lrbench.workflows.run import resolve_arm
 
 
 @dataclass(frozen=True)
@@ -222,28 +220,29 @@ def run_sweep(
     with failures_named(plan.path):
         claim_folder(plan.path.parent)
         text = plan.spec.text.encode()
-        if not plan.path.exists() or plan.path.read_bytes() != text:
+        if not plan.path.exists() or read_file(plan.path) != text:
             replace_file(plan.path, text)
     missing = plan.missing
-    done = diverged = 0
-    failures: list[tuple[str, str]] = []
-    payloads = [(job.run, str(plan.results), force_damaged) for job in missing]
-    environments = [variables_of(job.run.spec.compute) for job in missing]
-    events = run_jobs(TASK, payloads, workers=workers, environments=environments)
-    for event in _closing(events):
-        job = missing[event.job]
-        if event.kind == "failed":
-            failures.append((job.run.spec.run_id, event.value))
-        elif event.kind == "done":
-            done += 1
-            diverged += event.value.diverged_at is not None
-        on_event(job, event)
+    orders = [
+        Order(
+            job.run,
+            plan.results,
+            "sweep",
+            variables_of(job.run.spec.compute),
+            # One that was interrupted is not damaged: it goes on.
+            force=force_damaged and job.status is Status.CORRUPT,
+        )
+        for job in missing
+    ]
+    tally = train_all(
+        orders, workers=workers, on_event=lambda place, event: on_event(missing[place], event)
+    )
     return SweepReport(
         plan.path,
-        done,
-        diverged,
+        tally.done,
+        tally.diverged,
         sum(job.is_finished for job in plan.jobs),
-        tuple(failures),
+        tally.failures,
         _mismatches(plan),
     )
 
@@ -255,12 +254,6 @@ def _mismatches(plan: SweepPlan) -> tuple[str, ...]:
         if record.status.is_finished:
             pairing.add(record)
     return tuple(map(str, pairing.mismatches()))
-
-
-def train_job(payload: tuple[Resolved, str, bool], report: Callable[[Progress], None]) -> RunReport:
-    """One job, in a worker."""
-    resolved, results, force = payload
-    return run(resolved, Path(results), force=force, reason="sweep", on_progress=report)
 
 
 def default_workers(plan: SweepPlan) -> int:
@@ -304,14 +297,6 @@ def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> fl
 def _status(path: Path) -> Status | None:
     found = found_record(path)
     return None if found is None else found.status
-
-
-def _closing(events: Iterator[Event]) -> Iterator[Event]:
-    """The events; the workers are stopped however the loop over them ends."""
-    try:
-        yield from events
-    finally:
-        events.close()  # type: ignore[attr-defined]
 
 
 def _refuse_equal_arms(texts: Sequence[Sequence[str]], runs: Sequence[Sequence[Resolved]]) -> None:

@@ -13,9 +13,10 @@ from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.lock import Lock
 from lrbench.record.reader import Status, read_record
-from lrbench.workflows import resume as module
+from lrbench.workflows import crew as module
+from lrbench.workflows.crew import train_job
 from lrbench.workflows.recording import Paused
-from lrbench.workflows.resume import plan_resume, resume, train_job
+from lrbench.workflows.resume import plan_resume, resume
 from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.sweep import plan_sweep, run_sweep
 
@@ -223,14 +224,7 @@ def test_a_sweep_of_which_nothing_was_begun_is_begun(sweep, results):
     assert len(plan_resume(results).unfinished) == 4
 
 
-def test_the_same_sweep_command_goes_on_likewise(sweep, results, monkeypatch):
-    from lrbench.workflows import sweep as sweeping
-
-    def here(task, payloads, *, workers, environments):
-        for index, payload in enumerate(payloads):
-            yield Event("done", index, sweeping.train_job(payload, lambda progress: None))
-
-    monkeypatch.setattr(sweeping, "run_jobs", here)
+def test_the_same_sweep_command_goes_on_likewise(sweep, results):
     report = run_sweep(sweep.refreshed(), workers=1)
     assert (report.done, report.skipped) == (3, 1)
     plan = plan_resume(results)
