@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lrbench.record.bundle import open_bundle
+from lrbench.record.bundles.bundle import open_bundle
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.imports import source_names
 from lrbench.workflows.bundle import _own_folders

@@ -16,7 +16,7 @@ from lrbench.cli.options import Json
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
-    from lrbench.record.changes import Change
+    from lrbench.record.comparison.changes import Change
     from lrbench.record.reader import Record
     from lrbench.workflows.diff import Compared, Comparison
 

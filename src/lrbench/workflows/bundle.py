@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 
 from lrbench.errors import RecordError
-from lrbench.record.bundle import Bundle, write_bundle
+from lrbench.record.bundles.bundle import Bundle, write_bundle
 
 
 def bundle(
@@ -18,7 +18,7 @@ def bundle(
     without_damaged: bool = False,
     force: bool = False,
 ) -> Bundle:
-    """:func:`~lrbench.record.bundle.write_bundle`, with the user's modules where Python finds them.
+    """``write_bundle`` of :mod:`lrbench.record.bundles.bundle`, with the modules Python finds.
 
     Raises
     ------

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from lrbench.record.difference import RATES, STEPS
-from lrbench.record.digests import INPUTS, digests_of
+from lrbench.record.comparison.difference import RATES, STEPS
+from lrbench.record.comparison.digests import INPUTS, digests_of
+from lrbench.record.comparison.parting import LINE_LIMIT, columns_of, parting
 from lrbench.record.files import open_file
 from lrbench.record.logs import parse_log
-from lrbench.record.parting import LINE_LIMIT, columns_of, parting
 from lrbench.record.reader import Record, Status, find_records, read_record
 from lrbench.spec.canonical import canonical
 from lrbench.spec.run import arm_of

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from lrbench.errors import ConfigError, DamageError, RecordError, nearest
 from lrbench.record import layout
-from lrbench.record.changes import Change, differing_environment, differing_settings
-from lrbench.record.difference import Difference, first_difference_in_logs
-from lrbench.record.digests import digests_of, manifest_of
+from lrbench.record.comparison.changes import Change, differing_environment, differing_settings
+from lrbench.record.comparison.difference import Difference, first_difference_in_logs
+from lrbench.record.comparison.digests import digests_of, manifest_of
+from lrbench.record.comparison.parting import columns_of, parting
 from lrbench.record.files import digest_file
-from lrbench.record.parting import columns_of, parting
 from lrbench.record.reader import Record, Status, find_records, read_record
 
 

@@ -13,7 +13,7 @@ from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.order import BatchOrder
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.difference import Difference
+from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import Record, read_json
 from lrbench.workflows.plan import load_data, make_plan
 from lrbench.workflows.recorded import changed_code

@@ -13,8 +13,8 @@ from pathlib import Path
 from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, DamageError, RecordError
 from lrbench.record import layout
-from lrbench.record.changes import Change, differing_environment
-from lrbench.record.difference import Difference, first_difference
+from lrbench.record.comparison.changes import Change, differing_environment
+from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, replace_file
 from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.run import RunSpec

@@ -12,7 +12,7 @@ from pathlib import Path
 from lrbench.engine.profiles import VARIABLES, check_profile
 from lrbench.errors import DeviceError
 from lrbench.record import layout
-from lrbench.record.difference import first_difference
+from lrbench.record.comparison.difference import first_difference
 from lrbench.record.reader import Record, find_records, read_record
 from lrbench.spec.run import ComputeSpec
 from lrbench.workflows.doctor import Finding

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lrbench.errors import ConfigError
 from lrbench.record import layout
+from lrbench.record.bundles.selection import at
 from lrbench.record.heartbeat import BEAT_S, last_beat
 from lrbench.record.reader import Record, Status, read_record
-from lrbench.record.selection import at
 from lrbench.report.plans import Progress as SweepProgress
 from lrbench.report.plans import read_plans
 from lrbench.report.runs import Skipped

@@ -10,8 +10,8 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine.base import State
 from lrbench.engine.device import configure, profile
 from lrbench.errors import RecordError
-from lrbench.record.changes import differing_environment
 from lrbench.record.checkpoint import Checkpoint
+from lrbench.record.comparison.changes import differing_environment
 from lrbench.record.layout import CHECKPOINT, PREVIOUS
 from lrbench.record.writer import RecordWriter
 from lrbench.workflows.plan import ENGINES, load_data, make_plan

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from lrbench.errors import LrbenchError, Problem, RecordError
 from lrbench.launchers.local import Event, run_jobs
-from lrbench.record.bundle import open_bundle
-from lrbench.record.changes import Change
-from lrbench.record.difference import Difference, first_difference
+from lrbench.record.bundles.bundle import open_bundle
+from lrbench.record.comparison.changes import Change
+from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.run import FORMAT_VERSION

@@ -18,8 +18,9 @@ import pytest
 
 from forging import edit, reseal
 from lrbench.errors import ConfigError, DamageError, LrbenchError, RecordError
-from lrbench.record import archive, contents, files, layout
-from lrbench.record.bundle import open_bundle, write_bundle
+from lrbench.record import files, layout
+from lrbench.record.bundles import archive, contents
+from lrbench.record.bundles.bundle import open_bundle, write_bundle
 from lrbench.record.reader import Status, read_record
 from lrbench.workflows.run import run
 
@@ -717,7 +718,7 @@ def test_opening_imports_nothing_of_the_bundle(tmp_path):
     ]
     (tmp_path / "b.zip").write_bytes(bundle_of(*files))
     code = (
-        "from pathlib import Path; from lrbench.record.bundle import open_bundle;"
+        "from pathlib import Path; from lrbench.record.bundles.bundle import open_bundle;"
         "print(open_bundle(Path('b.zip'), Path('into')).runs)"
     )
     env = os.environ | {"PYTHONPATH": str(Path(archive.__file__).parents[2])}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lrbench.record.changes import Change, differing_environment, differing_settings
+from lrbench.record.comparison.changes import Change, differing_environment, differing_settings
 
 
 def spec(**changes: Any) -> dict[str, Any]:

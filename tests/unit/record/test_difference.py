@@ -13,8 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lrbench.errors import RecordError
-from lrbench.record import layout, parting
-from lrbench.record.difference import Difference, first_difference, first_difference_in_logs
+from lrbench.record import layout
+from lrbench.record.comparison import parting
+from lrbench.record.comparison.difference import (
+    Difference,
+    first_difference,
+    first_difference_in_logs,
+)
 from lrbench.record.reader import Record, Status
 
 CHAIN = [

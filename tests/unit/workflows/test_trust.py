@@ -16,7 +16,7 @@ from lrbench.config.overrides import parse
 from lrbench.errors import ConfigError, LrbenchError, RecordError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
-from lrbench.record.bundle import write_bundle
+from lrbench.record.bundles.bundle import write_bundle
 from lrbench.record.reader import read_record
 from lrbench.spec.canonical import canonical, digest
 from lrbench.workflows import verify as verifying

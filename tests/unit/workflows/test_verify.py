@@ -13,7 +13,7 @@ from lrbench.engine.fingerprint import whole_digest
 from lrbench.errors import ConfigError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
-from lrbench.record.bundle import write_bundle
+from lrbench.record.bundles.bundle import write_bundle
 from lrbench.record.lock import Lock
 from lrbench.workflows import verify as module
 from lrbench.workflows.run import resolve_overrides, run

@@ -1,6 +1,6 @@
 """Bundles: finished runs in one file, with what a stranger needs to repeat them.
 
-A bundle is an :mod:`~lrbench.record.archive` of
+A bundle is an :mod:`~lrbench.record.bundles.archive` of
 
 - ``bundle.json``: what is in it, with the sha256 of every other file, and what was left out and why
 - ``README.txt`` and ``requirements.txt``: how to repeat the runs
@@ -24,8 +24,17 @@ from typing import Any
 
 from lrbench.errors import ConfigError, DamageError, Problem, RecordError
 from lrbench.record import layout
-from lrbench.record.archive import PIECE, Archive, ArchiveWriter, Entry, open_archive
-from lrbench.record.contents import ABOUT, README, REQUIREMENTS, about_text, check_names, read_about
+from lrbench.record.bundles.archive import PIECE, Archive, ArchiveWriter, Entry, open_archive
+from lrbench.record.bundles.contents import (
+    ABOUT,
+    README,
+    REQUIREMENTS,
+    about_text,
+    check_names,
+    read_about,
+)
+from lrbench.record.bundles.instructions import read_me, requirements, typical
+from lrbench.record.bundles.selection import LeftOut, OwnCode, Run, Selection, own_code, select
 from lrbench.record.files import (
     claim_folder,
     open_file,
@@ -34,9 +43,7 @@ from lrbench.record.files import (
     replacing,
     write_all,
 )
-from lrbench.record.instructions import read_me, requirements, typical
 from lrbench.record.reader import find_records, read_json
-from lrbench.record.selection import LeftOut, OwnCode, Run, Selection, own_code, select
 
 
 @dataclass(frozen=True)

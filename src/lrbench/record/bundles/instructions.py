@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 
-from lrbench.record.selection import LeftOut, OwnCode, Run, at
+from lrbench.record.bundles.selection import LeftOut, OwnCode, Run, at
 
 DISTRIBUTION = "lrbench-runner"
 """What lrbench is installed as."""

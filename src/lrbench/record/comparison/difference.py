@@ -14,8 +14,8 @@ from typing import Final
 from urllib.parse import unquote
 
 from lrbench.errors import RecordError
-from lrbench.record.digests import INPUTS, Digest, digests_of
-from lrbench.record.parting import Fields, Parting, columns_of, parting
+from lrbench.record.comparison.digests import INPUTS, Digest, digests_of
+from lrbench.record.comparison.parting import Fields, Parting, columns_of, parting
 from lrbench.record.reader import Record
 
 STEPS, EVALS, LAYERS = "steps.csv", "evals.csv", "layers.csv"

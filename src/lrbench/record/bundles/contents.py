@@ -11,10 +11,10 @@ from typing import Any, Final
 import lrbench
 from lrbench.errors import DamageError, Problem, RecordError
 from lrbench.record import layout
-from lrbench.record.archive import Archive, Entry
+from lrbench.record.bundles.archive import Archive, Entry
+from lrbench.record.bundles.instructions import versions_of
+from lrbench.record.bundles.selection import RECORD_FILE, RUN_ID, SWEEP_FILE, LeftOut, Run
 from lrbench.record.files import SIZE_LIMIT
-from lrbench.record.instructions import versions_of
-from lrbench.record.selection import RECORD_FILE, RUN_ID, SWEEP_FILE, LeftOut, Run
 from lrbench.spec.canonical import parse
 
 BUNDLE_VERSION: Final = 1

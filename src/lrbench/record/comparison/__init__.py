@@ -1,0 +1,1 @@
+"""Two records side by side: which facts differ, and what broke first."""
