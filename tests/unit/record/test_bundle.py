@@ -721,7 +721,7 @@ def test_opening_imports_nothing_of_the_bundle(tmp_path):
         "from pathlib import Path; from lrbench.record.bundles.bundle import open_bundle;"
         "print(open_bundle(Path('b.zip'), Path('into')).runs)"
     )
-    env = os.environ | {"PYTHONPATH": str(Path(archive.__file__).parents[2])}
+    env = os.environ | {"PYTHONPATH": str(Path(archive.__file__).parents[3])}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True
     )
