@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from lrbench import __version__
-from lrbench.engine.profiles import check_profile, mkl_mode, started_with, variables_of
+from lrbench.engine.profiles import NUMERIC, check_profile, mkl_mode, started_with, variables_of
 from lrbench.errors import DeviceError
 from lrbench.record.environment import environment
 from lrbench.spec.canonical import digest
@@ -89,7 +89,7 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
         "cudnn_benchmark": Switch(False, torch.backends.cudnn.benchmark),
         "cudnn_allow_tf32": Switch(False, torch.backends.cudnn.allow_tf32),
         "matmul_allow_tf32": Switch(False, torch.backends.cuda.matmul.allow_tf32),
-        "cublas_workspace_config": Switch(_asked_of_cublas(wanted), _cublas_workspace()),
+        **_of_cuda(compute),
         "onednn": Switch(uses_onednn, torch.backends.mkldnn.enabled),
         **_libraries(compute),
     }
@@ -108,6 +108,14 @@ def _libraries(compute: ComputeSpec) -> dict[str, Switch]:
     }
     asked = variables_of(compute)
     return {name.lower(): Switch(value, answers[name]()) for name, value in asked.items()}
+
+
+def _of_cuda(compute: ComputeSpec) -> dict[str, Switch]:
+    """What only CUDA's libraries read; on a CPU it decides nothing."""
+    if not compute.device.startswith("cuda"):
+        return {}
+    asked = _asked_of_cublas(compute.deterministic)
+    return {"cublas_workspace_config": Switch(asked, _cublas_workspace())}
 
 
 def _cublas_workspace() -> str | None:
@@ -139,9 +147,7 @@ def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]
         "mkl": torch.backends.mkl.is_available(),
         "mkldnn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
         "mkl_mode": mkl_mode(),
-        "mkl_cbwr": os.environ.get("MKL_CBWR"),
-        "aten_cpu_capability": os.environ.get("ATEN_CPU_CAPABILITY"),
-        "onednn_max_cpu_isa": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        **{name.lower(): os.environ.get(name) for name in NUMERIC},
         "default_dtype": str(torch.get_default_dtype()),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "engine": compute.engine,

@@ -21,7 +21,7 @@ from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.flat import FlatModel
 from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.order import BatchOrder
-from lrbench.engine.state import capture, restore
+from lrbench.engine.state import capture, restore, structure_of
 from lrbench.errors import RecordError, RunError
 from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.spec.imports import resolve_import
@@ -57,6 +57,7 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
     optimizer = _bind(lane.optimizer, flat)
     diagnostics = Diagnostics(flat, plan.layers_every)
     restarts = {restart.step: restart for restart in lane.restarts}
+    structure = structure_of(model, optimizer)
     autocast = _autocast(plan, device)
     total = plan.total_steps
 
@@ -142,7 +143,7 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
                     return ended(done)
             if is_wanted:
                 facts = {"chain": order.chain, "last_batch": digest.hex(), "last_look": last}
-                sink.save(partial(capture, done, model, optimizer, facts))
+                sink.save(partial(capture, done, model, optimizer, facts, structure))
     return ended(None)
 
 

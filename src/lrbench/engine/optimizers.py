@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -222,6 +222,8 @@ class BoundOptimizer:
     ----------
     tensors : list of Tensor
         What it updates.
+    is_own : bool
+        Whether it is the user's own.
     moments : set of str
         Which rows of ``_MOMENTS`` the optimizer keeps; known after the first update.
     """
@@ -236,7 +238,7 @@ class BoundOptimizer:
         own: bool,
     ) -> None:
         self._flat = flat
-        self._own = own
+        self.is_own = own
         self.tensors: list[Tensor] = list(flat.parameters) if own else [flat.parameter]
         self.optimizer = builder(self.tensors, lr=lr, **settings)
         self._groups = self.optimizer.param_groups
@@ -287,7 +289,7 @@ class BoundOptimizer:
         momentum, weight_decay = (None if x is None else float(x) for x in others)
         return float(lr), momentum, weight_decay
 
-    def find_moments(self) -> None:
+    def find_moments(self, among: Collection[str] = tuple(_MOMENTS)) -> None:
         """Learn where the moments are, from the state that an update or a checkpoint has left.
 
         Not before, as SGD treats an absent buffer unlike a zero one.
@@ -297,13 +299,15 @@ class BoundOptimizer:
         """
         self._is_first = False
         for row, names in _MOMENTS.items():
+            if row not in among:
+                continue
             entries = [self.optimizer.state[tensor] for tensor in self.tensors]
             name = next((name for name in names if self._all_have(entries, name)), None)
             if name is None:
                 continue
             self.moments.add(row)
             target: Tensor = getattr(self._flat, row)
-            if self._own:
+            if self.is_own:
                 self._copies.append((list(self._flat.views(target)), name))
             else:
                 target.copy_(entries[0][name])

@@ -35,6 +35,19 @@ VARIABLES: Final[Mapping[Profile, Mapping[str, str]]] = {
 }
 """Environment variables by profile: torch's own kernels, MKL's, oneDNN's."""
 
+NUMERIC: Final = (
+    "ATEN_CPU_CAPABILITY",
+    "DNNL_DEFAULT_FPMATH_MODE",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_CBWR",
+    "MKL_DEBUG_CPU_TYPE",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "NVIDIA_TF32_OVERRIDE",
+    "ONEDNN_DEFAULT_FPMATH_MODE",
+    "ONEDNN_MAX_CPU_ISA",
+)
+"""Every variable that is known to decide bits, whoever sets it: those a run had, its replay has."""
+
 MKL_MODES: Final = {
     1: "off",
     2: "AUTO",

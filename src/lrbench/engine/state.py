@@ -7,7 +7,9 @@ else into JSON, exactly; nothing is ever pickled.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -20,28 +22,39 @@ from lrbench.engine.base import State
 from lrbench.engine.optimizers import BoundOptimizer
 from lrbench.errors import RecordError, RunError
 
-MODEL = "model/"
-"""Before the name of a parameter or buffer; what the optimizer keeps has numbers for names."""
+MODEL, OPTIMIZER = "model/", "optimizer/"
+"""Before the name of a parameter or buffer, and before the number of what the optimizer keeps."""
 
 
-def capture(step: int, model: nn.Module, optimizer: BoundOptimizer, facts: dict[str, Any]) -> State:
+def capture(
+    step: int,
+    model: nn.Module,
+    optimizer: BoundOptimizer,
+    facts: dict[str, Any],
+    structure: Mapping[str, bytes],
+) -> State:
     """The state after ``step`` updates.
 
     Parameters
     ----------
     facts : dict
         What else the engine wants back; JSON.
+    structure : mapping
+        :func:`structure_of` the model and optimizer as they were built.
 
     Raises
     ------
     RunError
-        The optimizer or model keeps something that is no tensor, number or text.
+        The optimizer or model keeps something that would not come back as it is: no tensor, number
+        or text; a tensor that shares its memory with another; what it was built of and changed.
     """
+    _refuse_changed(structure, structure_of(model, optimizer))
     tensors = {f"{MODEL}{name}": tensor for name, tensor in _parts(model)}
+    kept = _Keeper(tensors, OPTIMIZER).pack(_of_optimizer(optimizer))
     keeper = _Keeper(tensors)
-    kept = keeper.pack(_of_optimizer(optimizer))
     extra = keeper.pack(_extra_state(model))
     beside = keeper.pack(_beside(model))
+    _refuse_shared(tensors, optimizer)
     # Copies, because the model's parameters share one storage, which safetensors refuses.
     try:
         body = save_tensors(
@@ -99,6 +112,50 @@ def _extra_state(model: nn.Module) -> dict[str, Any]:
     }
 
 
+def structure_of(model: nn.Module, optimizer: BoundOptimizer) -> dict[str, bytes]:
+    """What a model and an optimizer are built of besides tensors, numbers and text, by its place.
+
+    Only to see whether training changes it: lists and the like cannot be told from what a model
+    merely was told. What cannot be pickled (a function made on the spot) is left out; nothing is
+    ever unpickled. It is also which parameters are trained, and the optimizer's defaults.
+    """
+    usual = vars(nn.Module()).keys()
+    found: dict[str, Any] = {
+        f"{name}.{key}": value
+        for name, module in model.named_modules()
+        for key, value in vars(module).items()
+        if key not in usual and not isinstance(value, bool | int | float | str | Tensor | None)
+    }
+    found["requires_grad"] = [name for name, p in model.named_parameters() if p.requires_grad]
+    found["defaults"] = optimizer.optimizer.defaults
+    packed = {}
+    for name, value in found.items():
+        with suppress(Exception):
+            packed[name] = pickle.dumps(value)
+    return packed
+
+
+def _refuse_changed(before: Mapping[str, bytes], now: Mapping[str, bytes]) -> None:
+    if changed := [name for name in before if now.get(name) != before[name]]:
+        raise _unsaved(f"{changed[0]}, which training changes")
+
+
+def _refuse_shared(tensors: Mapping[str, Tensor], optimizer: BoundOptimizer) -> None:
+    """Refuse tensors that are views of one memory: copies of them would part from each other."""
+    taken = {p.grad.untyped_storage().data_ptr() for p in optimizer.tensors if p.grad is not None}
+    for name, tensor in tensors.items():
+        # The moments of a built-in optimizer live beside the weights, and are put back there.
+        is_at_home = name.startswith(OPTIMIZER) and not optimizer.is_own
+        if name.startswith(MODEL) or is_at_home or tensor.numel() == 0:
+            taken.add(tensor.untyped_storage().data_ptr())
+            continue
+        if tensor.untyped_storage().data_ptr() in taken:
+            raise _unsaved("a tensor that is a view of another one")
+        if not tensor.is_contiguous():
+            raise _unsaved("a tensor whose numbers do not lie in their order")
+        taken.add(tensor.untyped_storage().data_ptr())
+
+
 def _beside(model: nn.Module) -> dict[str, dict[str, Any]]:
     """Numbers, text and tensors that modules keep as plain attributes: they may count updates.
 
@@ -137,6 +194,7 @@ def _of_optimizer(bound: BoundOptimizer) -> dict[str, Any]:
             for group in optimizer.param_groups
         ],
         "attributes": {name: vars(optimizer)[name] for name in _own_attributes(optimizer)},
+        "moments": sorted(bound.moments),
     }
 
 
@@ -159,7 +217,7 @@ def _into_optimizer(bound: BoundOptimizer, kept: dict[str, Any]) -> None:
     if kept["attributes"].keys() != set(_own_attributes(optimizer)):
         raise ValueError("the optimizer has other attributes")
     vars(optimizer).update(kept["attributes"])
-    bound.find_moments()
+    bound.find_moments(set(kept["moments"]))
 
 
 def _unsaved(what: str) -> RunError:
@@ -169,8 +227,9 @@ def _unsaved(what: str) -> RunError:
 class _Keeper:
     """Nested values as JSON, their tensors put aside into ``tensors`` under numbers."""
 
-    def __init__(self, tensors: dict[str, Tensor]) -> None:
+    def __init__(self, tensors: dict[str, Tensor], prefix: str = "") -> None:
         self._tensors = tensors
+        self._prefix = prefix
 
     def pack(self, value: Any) -> Any:
         """``value`` as JSON: every value that JSON does not give back exactly has its kind."""
@@ -180,7 +239,7 @@ class _Keeper:
             case float():
                 return {"float": value.hex()}
             case Tensor():
-                name = str(len(self._tensors))
+                name = f"{self._prefix}{len(self._tensors)}"
                 self._tensors[name] = value
                 return {"tensor": name, "device": str(value.device)}
             case tuple():

@@ -13,6 +13,9 @@ from pathlib import Path
 from lrbench.record import files
 from lrbench.record.files import Operation, open_to_write
 
+HELD = (errno.EWOULDBLOCK, errno.EACCES)
+"""What flock says of a lock that another process has."""
+
 _locks: weakref.WeakSet[Lock] = weakref.WeakSet()
 
 
@@ -62,7 +65,7 @@ def _flock(descriptor: int) -> bool:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            if error.errno not in HELD:
                 raise
             time.sleep(wait_s)
         else:
@@ -76,8 +79,9 @@ def is_locked(path: Path) -> bool:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
+        except OSError as error:
+            # A file system without locks answers otherwise; the heartbeat is there for that.
+            return error.errno in HELD
         finally:
             os.close(descriptor)
     return False

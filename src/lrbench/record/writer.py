@@ -164,6 +164,8 @@ class RecordWriter:
                 checkpoint = read_checkpoint(self.path / name)
                 if checkpoint.spec_digest != self.spec.digest:
                     raise RecordError("must belong to the specification", key=name)
+                if checkpoint.profile_digest != self.manifest()["profile"]["digest"]:
+                    raise RecordError("must be of the manifest's profile", key=name)
                 if checkpoint.logs.keys() != layout.LOGS.keys():
                     raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
@@ -260,6 +262,7 @@ class RecordWriter:
             "environment": environment(),
         }
         self._write_attempt()
+        self._pulse.beat(from_step, self._started)
 
     def _end_attempt(self, outcome: str, message: str) -> None:
         self._attempt |= {

@@ -63,6 +63,11 @@ def closeness(recorded: Record, other: Record, siblings: Sequence[float]) -> Clo
     return Closeness(
         (
             *_judge_inputs(recorded, other),
+            *(
+                [_judge_outcome(recorded, other)]
+                if is_whole and _both_ended(recorded, other)
+                else []
+            ),
             _judge_columns("batches and their order", ("batch_digest",), recorded, other),
             _judge_columns("rates of the updates", RATES, recorded, other),
             judge_first_loss(*losses),
@@ -82,6 +87,14 @@ def losses_of_siblings(record: Record) -> list[float]:
             loss = _final(one)
             losses += [loss] if loss is not None else []
     return losses
+
+
+def _judge_outcome(recorded: Record, other: Record) -> Verdict:
+    """A run that diverges is no repetition of one that does not."""
+    what = "outcome of the run"
+    if not (recorded.status.is_finished and other.status.is_finished):
+        return Verdict(what, EXACT, why="one of the runs is not finished")
+    return Verdict(what, EXACT, recorded.status is other.status)
 
 
 def _judge_inputs(recorded: Record, other: Record) -> Iterator[Verdict]:

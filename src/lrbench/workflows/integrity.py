@@ -7,6 +7,7 @@ is about what the bytes say: that rows are all there and in order, and agree wit
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,6 +48,7 @@ def _check(record: Record) -> None:
     if not record.status.is_finished:
         return
     _check_manifest(record)
+    _check_outcome(record)
     for name in layout.LOGS:
         rows, stated = len(record.log(name).rows), record.result["logs"][name]["rows"]
         if rows != stated:
@@ -66,7 +68,7 @@ def _check(record: Record) -> None:
     evals = record.log("evals.csv")
     last = dict(zip(evals.columns, evals.rows[-1], strict=True)) if evals.rows else {}
     final = record.result["final"]
-    if any(value is not None and last.get(name) != value for name, value in final.items()):
+    if any(_told(last.get(name)) != value for name, value in final.items()):
         raise _must(record, "evals.csv", "must end with the final evaluation of its closing file")
 
 
@@ -110,6 +112,9 @@ def _check_manifest(record: Record) -> None:
     variables = manifest["environment"]["variables"]
     if not all(isinstance(one, dict) for one in (variables, manifest["data"]["settings"])):
         raise _must(record, layout.MANIFEST, "must state variables and settings by name")
+    profile = {key: value for key, value in manifest["profile"].items() if key != "digest"}
+    if digest(profile) != manifest["profile"]["digest"]:
+        raise _must(record, layout.MANIFEST, "must state the digest of its profile")
     stated = record.result.get("inputs")
     if stated and stated != inputs_of(manifest):
         raise _must(record, layout.RESULT, f"must state the inputs of its {layout.MANIFEST}")
@@ -118,6 +123,20 @@ def _check_manifest(record: Record) -> None:
         raise _must(record, layout.MANIFEST, "must state the digest of its first tensors")
     if weights and whole_digest(weights) != record.result["weights_digest"]:
         raise _must(record, layout.RESULT, "must state the digest of its final tensors")
+
+
+def _check_outcome(record: Record) -> None:
+    result = record.result
+    is_whole = result["outcome"] == "complete"
+    if is_whole != (result["diverged_at"] is None):
+        raise _must(record, layout.RESULT, "must say where it diverged if it did, and only then")
+    if result.get("inputs") and is_whole != (result["weights"] is not None):
+        raise _must(record, layout.RESULT, "must state the final tensors of a complete run")
+
+
+def _told(value: object) -> object:
+    """A number as JSON has it: there is no NaN and no infinity."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_order(record: Record) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from lrbench.errors import LrbenchError, RunError
 from lrbench.launchers.local import run_jobs
+from lrbench.workflows.recording import Paused
 
 TASK = "lrbench.workflows.isolated:attempt"
 
@@ -55,7 +56,7 @@ def isolated(
                 raise RunError(f"failed: {event.value}", key=name)
             elif event.kind == "done":
                 answer = event.value
-    if isinstance(answer, LrbenchError):
+    if isinstance(answer, LrbenchError | Paused):
         raise answer
     return answer  # type: ignore[no-any-return]
 
@@ -65,5 +66,5 @@ def attempt(payload: tuple[Job[Any, Any], Any], report: Callable[[Any], None]) -
     job, inner = payload
     try:
         return job(inner, report)
-    except LrbenchError as error:
+    except (LrbenchError, Paused) as error:
         return error

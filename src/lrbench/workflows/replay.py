@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from lrbench.engine.profiles import variables_of
+from lrbench.engine.device import configure, profile
+from lrbench.engine.profiles import NUMERIC, variables_of
 from lrbench.errors import ConfigError, DamageError, RecordError
 from lrbench.record import layout
 from lrbench.record.comparison.changes import Change, differing_environment
@@ -30,9 +33,6 @@ from lrbench.workflows.recorded import (
 from lrbench.workflows.recording import Paused, Progress
 from lrbench.workflows.results import check_results
 from lrbench.workflows.run import run
-
-NUMERIC = ("ATEN_CPU_CAPABILITY", "MKL_CBWR", "ONEDNN_MAX_CPU_ISA")
-"""Environment variables that decide bits: those a run had, its replay has too."""
 
 PLAIN = re.compile(r"[\w,.:-]{1,40}", re.ASCII)
 
@@ -108,7 +108,7 @@ def replay(
     resolved_of(record, trust=source.trust)
     if into is not None:
         check_results(into, key="--into")
-        if (into / record.run_id).exists():
+        if (into / _run_id(record)).exists():
             relation = "must not hold a record of this run already"
             raise ConfigError(relation, key="--into", got=str(into))
     folder = into or Path(tempfile.mkdtemp(prefix="lrbench-replay-"))
@@ -125,7 +125,9 @@ def replay(
             shutil.rmtree(folder, ignore_errors=True)
         raise
     again = read_record(made)
-    return Replay(made, first_difference(record, again), differing_profile(record, again))
+    difference = first_difference(record, again) or differing_result(record, again)
+    now = read_json(made / layout.MANIFEST)["profile"]
+    return Replay(made, difference, differing_profile(record, now))
 
 
 def _check_form(record: Record) -> None:
@@ -166,7 +168,7 @@ def make_again(
     refuse_other_code(resolved.spec)
     claim_folder(into)
     if from_checkpoint:
-        _copy_beginning(record.path, into / record.run_id)
+        _copy_beginning(record.path, into / _run_id(record))
     with suppress(Paused):
         run(
             resolved,
@@ -176,7 +178,7 @@ def make_again(
             any_profile=True,
             on_progress=on_progress,
         )
-    return read_record(into / record.run_id)
+    return read_record(into / _run_id(record))
 
 
 def variables_then(record: Record) -> dict[str, str]:
@@ -189,10 +191,32 @@ def variables_then(record: Record) -> dict[str, str]:
     )
 
 
-def differing_profile(record: Record, again: Record) -> tuple[Change, ...]:
-    """The facts of the profile, all of which decide bits, that are not as they were."""
-    manifests = [read_json(one.path / layout.MANIFEST) for one in (record, again)]
-    return tuple(c for c in differing_environment(*manifests) if c.key.startswith("profile."))
+def _run_id(record: Record) -> str:
+    """Of the run; the folder of a copy may have another name."""
+    return RunSpec.of(record.spec, str(record.path / layout.SPEC)).run_id
+
+
+def profile_now(record: Record) -> dict[str, Any]:
+    """The profile that this process trains a recorded run under."""
+    compute = RunSpec.of(record.spec, str(record.path / layout.SPEC)).compute
+    return profile(compute, configure(compute))
+
+
+def differing_profile(record: Record, now: Mapping[str, Any]) -> tuple[Change, ...]:
+    """The facts of a record's profile, all of which decide bits, that are not as in ``now``."""
+    begun = read_json(record.path / layout.MANIFEST)
+    changes = differing_environment({"profile": begun["profile"]}, {"profile": now})
+    return tuple(change for change in changes if change.key.startswith("profile."))
+
+
+def differing_result(record: Record, again: Record) -> Difference | None:
+    """The first entry of the closing file, all of which are promised, that is not the same."""
+    names = dict.fromkeys([*record.result, *again.result])
+    apart = (name for name in names if record.result.get(name) != again.result.get(name))
+    if (name := next(apart, None)) is None:
+        return None
+    then, now = (json.dumps(one.result.get(name))[:200] for one in (record, again))
+    return Difference("result", layout.RESULT, column=name, recorded=then, other=now)
 
 
 def _copy_beginning(original: Path, copy: Path) -> None:

@@ -29,7 +29,14 @@ from lrbench.workflows.inputs import differing_input
 from lrbench.workflows.integrity import check_plans, check_record
 from lrbench.workflows.recorded import asking_for_data, check_data, find_runs, resolved_of
 from lrbench.workflows.recording import Progress
-from lrbench.workflows.replay import Source, differing_profile, make_again, variables_then
+from lrbench.workflows.replay import (
+    Source,
+    differing_profile,
+    differing_result,
+    make_again,
+    profile_now,
+    variables_then,
+)
 
 TASK = "lrbench.workflows.verify:verify_job"
 
@@ -311,7 +318,9 @@ def _verify_training(
     )
     rows = order.prefix if is_prefix else None
     difference = first_difference(record, again, rows=rows)
-    profile = differing_profile(record, again)
+    if difference is None and not is_prefix:
+        difference = differing_result(record, again)
+    profile = differing_profile(record, profile_now(record))
     if difference is None:
         shutil.rmtree(order.scratch)
         has_begun = order.level is not Level.CHECKPOINT or record.resumes_at

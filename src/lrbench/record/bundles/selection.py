@@ -102,8 +102,8 @@ def own_code(runs: Sequence[Run], roots: Sequence[Path]) -> tuple[list[OwnCode],
     """The sources of the user's own components, and those that are not to be had.
 
     A file counts only if it is, byte by byte, the one the run was recorded with. Of a schedule the
-    record knows its factors and not its file, so there the file that is found now is taken: its
-    factors are compared when it is used. What is torch's or lrbench's own is not the user's.
+    record knows its factors and not its file, so its file stays out: a record from elsewhere could
+    name any of the user's modules. What is torch's or lrbench's own is not the user's.
     """
     wanted = {
         (component["target"], None if is_schedule else str(component.get("code")))
@@ -115,9 +115,11 @@ def own_code(runs: Sequence[Run], roots: Sequence[Path]) -> tuple[list[OwnCode],
     found: dict[str, OwnCode] = {}
     missing = []
     for target, sha256 in sorted(wanted, key=lambda pair: (pair[1] is None, str(pair))):
-        source = _source(target, sha256, roots)
+        source = None if sha256 is None else _source(target, sha256, roots)
         if source is None or found.setdefault(source.name, source).sha256 != source.sha256:
             reason = "its source as it was recorded lies in no folder of the user's own modules"
+            if sha256 is None:
+                reason = "of a schedule the source is not recorded: add the module by hand"
             missing.append(LeftOut(target, reason))
     return [found[name] for name in sorted(found)], missing
 
@@ -173,7 +175,7 @@ def _select_sweeps(folder: Path, chosen: Selection) -> None:
             chosen.sweeps.append(path)
 
 
-def _source(target: str, sha256: str | None, roots: Sequence[Path]) -> OwnCode | None:
+def _source(target: str, sha256: str, roots: Sequence[Path]) -> OwnCode | None:
     for root in roots:
         for name in source_names(target):
             try:
@@ -181,7 +183,7 @@ def _source(target: str, sha256: str | None, roots: Sequence[Path]) -> OwnCode |
             except (OSError, RecordError):
                 continue
             here = hashlib.sha256(data).hexdigest()
-            if sha256 in (None, here):
+            if sha256 == here:
                 return OwnCode(target, f"code/{name}", root / name, here)
     return None
 

@@ -85,6 +85,8 @@ class Difference:
         values = f"{self.recorded or 'empty'} in {recorded} and {self.other or 'empty'} in {other}"
         if self.column is None:
             return f"{self.what}: the digest is {values}{first}"
+        if self.step is None:
+            return f"{self.file}: {self.column} is {values}"
         return f"{self.what}, at step {self.step}: {self.column} is {values}{first}"
 
 
