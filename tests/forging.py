@@ -39,11 +39,11 @@ def edit_row(path: Path, step: int, column: str, change: Callable[[str], str]) -
 def reseal(record: Path) -> Path:
     """Make every digest fit the files as they are; returns the folder, renamed with its run."""
     spec = digest(json.loads((record / layout.SPEC).read_text()))
+    if "spec_digest" in json.loads((record / layout.MANIFEST).read_text()):
+        edit(record / layout.MANIFEST, lambda manifest: _state(manifest, spec))
     for name in (layout.CHECKPOINT, layout.PREVIOUS):
         if (record / name).exists():
             edit_checkpoint(record / name, lambda header, body: _follow(header, record, spec))
-    if "spec_digest" in json.loads((record / layout.MANIFEST).read_text()):
-        edit(record / layout.MANIFEST, lambda manifest: manifest.update(spec_digest=spec))
     if (record / layout.RESULT).exists():
         edit(record / layout.RESULT, lambda result: _fit(result, record, spec))
     attempts = sorted((record / layout.ATTEMPTS).glob("*.json"))
@@ -67,8 +67,17 @@ def edit_checkpoint(path: Path, change: Callable[[dict[str, Any], bytearray], ob
     path.write_bytes(f"{json.dumps(sealed(header))}\n".encode() + body)
 
 
+def _state(manifest: dict[str, Any], spec: str) -> None:
+    manifest["spec_digest"] = spec
+    if "digest" in manifest.get("profile", {}):
+        manifest["profile"].pop("digest")
+        manifest["profile"] = sealed(manifest["profile"])
+
+
 def _follow(header: dict[str, Any], record: Path, spec: str) -> None:
     header["spec_digest"] = spec
+    manifest = json.loads((record / layout.MANIFEST).read_text())
+    header["profile_digest"] = manifest["profile"]["digest"]
     for name, stated in header["logs"].items():
         lines = (record / name).read_bytes().splitlines(keepends=True)
         data = b"".join(lines[: 1 + stated["rows"]])

@@ -221,7 +221,76 @@ class Callback(torch.optim.SGD):
         self.draw = torch.Generator()
 
 
-@pytest.mark.parametrize("kind", [WithItsOwn, Callback])
+class ItsParameters(torch.optim.SGD):
+    """Keeps the list of its parameters, as LBFGS does: copies of them would be updated instead."""
+
+    def __init__(self, params, lr):
+        super().__init__(params, lr=lr)
+        self.kept = self.param_groups[0]["params"]
+
+
+class ItsGradients(torch.optim.SGD):
+    """Keeps gradients that are the model's own, and change with them."""
+
+    def step(self, closure=None):
+        super().step()
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["before"] = p.grad
+
+
+class ByColumns(torch.optim.SGD):
+    """Keeps a tensor whose numbers lie in another order, by which sums of them are rounded."""
+
+    def step(self, closure=None):
+        super().step()
+        for p in self.param_groups[0]["params"]:
+            self.state[p]["columns"] = torch.arange(6.0).reshape(2, 3).t()
+
+
+class Defaults(torch.optim.SGD):
+    """Keeps what it counts among its defaults."""
+
+    def step(self, closure=None):
+        super().step()
+        self.defaults["count"] = self.defaults.get("count", 0) + 1
+
+
+class InAList(nn.Linear):
+    """A model that keeps what it has seen in a list."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__(input_shape[0], num_outputs)
+        self.seen = []
+
+    def forward(self, x):
+        self.seen.append(float(x.sum()))
+        return super().forward(x)
+
+
+class Alias(nn.Linear):
+    """A model with a second name for the memory of a buffer."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__(input_shape[0], num_outputs)
+        self.register_buffer("mean", torch.zeros(1))
+        self.also = self.mean.view(1, 1)
+
+    def forward(self, x):
+        self.mean.add_(1.0)
+        return super().forward(x) + 0 * self.also
+
+
+@pytest.mark.parametrize("model", [InAList, Alias])
+def test_a_model_whose_state_would_not_come_back_is_told_so(engine, model):
+    plan = rows.with_model(rows.plan_of(engine, steps=4), model)
+    with pytest.raises(RunError, match="checkpoint cannot hold"):
+        saved(engine, plan, at=[2])
+
+
+OWN_WAYS = [WithItsOwn, Callback, ItsParameters, ItsGradients, ByColumns, Defaults]
+
+
+@pytest.mark.parametrize("kind", OWN_WAYS)
 def test_a_state_that_cannot_be_held_is_told_when_it_is_asked_for_not_later(
     engine, kind, optimizer_path
 ):

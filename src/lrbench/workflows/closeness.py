@@ -63,11 +63,7 @@ def closeness(recorded: Record, other: Record, siblings: Sequence[float]) -> Clo
     return Closeness(
         (
             *_judge_inputs(recorded, other),
-            *(
-                [_judge_outcome(recorded, other)]
-                if is_whole and _both_ended(recorded, other)
-                else []
-            ),
+            _judge_outcome(recorded, other),
             _judge_columns("batches and their order", ("batch_digest",), recorded, other),
             _judge_columns("rates of the updates", RATES, recorded, other),
             judge_first_loss(*losses),

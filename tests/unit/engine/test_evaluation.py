@@ -148,7 +148,10 @@ def test_switches_say_what_is_in_force_and_not_what_was_asked(monkeypatch):
     assert not configure(ComputeSpec())["threads"].took_effect
     assert configure(ComputeSpec())["threads"].effective == 7
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":0:0")
-    assert not configure(ComputeSpec())["cublas_workspace_config"].took_effect
+    on_a_card = configure(ComputeSpec(device="cuda"))
+    assert not on_a_card["cublas_workspace_config"].took_effect
+    # On a CPU it decides nothing, so that it cannot part two profiles either.
+    assert "cublas_workspace_config" not in configure(ComputeSpec())
 
 
 def test_a_profile_changes_with_whatever_decides_bits(monkeypatch):

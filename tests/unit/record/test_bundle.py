@@ -355,11 +355,15 @@ def test_code_that_is_not_the_recorded_one_stays_out_and_is_named(
     assert open_bundle(made.path, tmp_path / "into").code is None
 
 
-def test_the_source_of_a_schedule_goes_along_as_it_is(results, record, tmp_path):
-    (tmp_path / "mine.py").write_text("def f(step): return 1.0\n")
+def test_a_module_that_a_schedule_names_stays_out_because_no_digest_proves_it(
+    results, record, tmp_path
+):
+    (tmp_path / "mine.py").write_text("PASSWORD = 'secret'\n")
     with_own(record, "schedule", "mine:f", "0" * 64)  # the digest of its factors
-    write_bundle(results, tmp_path / "b.zip", roots=[tmp_path])
-    assert "code/mine.py" in zipfile.ZipFile(tmp_path / "b.zip").namelist()
+    made = write_bundle(results, tmp_path / "b.zip", roots=[tmp_path])
+    assert not any("mine" in name for name in zipfile.ZipFile(tmp_path / "b.zip").namelist())
+    assert b"secret" not in (tmp_path / "b.zip").read_bytes()
+    assert [left.name for left in made.left_out] == ["mine:f"]
 
 
 def test_what_torch_and_lrbench_bring_is_not_the_users_own(results, record, tmp_path):

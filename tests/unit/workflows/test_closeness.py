@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,21 @@ def test_the_same_run_is_close_and_every_verdict_states_its_tolerance(tmp_path: 
     one, two = make(tmp_path / "one", LOSSES), make(tmp_path / "two", LOSSES)
     found = closeness(one, two, SIBLINGS)
     assert found.is_close
-    assert [verdict.what for verdict in found.verdicts] == [*INPUTS, *COLUMNS, *NEAR]
+    assert [verdict.what for verdict in found.verdicts] == [
+        *INPUTS,
+        "outcome of the run",
+        *COLUMNS,
+        *NEAR,
+    ]
     assert all(verdict.holds and verdict.tolerance for verdict in found.verdicts)
+
+
+def test_a_run_that_diverged_is_not_close_to_one_that_did_not(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "one", LOSSES), make(tmp_path / "two", LOSSES)
+    diverged = replace(two, status=Status.DIVERGED)
+    assert "outcome of the run" in failing(closeness(one, diverged, SIBLINGS))
+    begun = closeness(one, replace(two, status=Status.INTERRUPTED), SIBLINGS)
+    assert "outcome of the run" not in failing(begun)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +112,7 @@ def test_what_is_not_recorded_is_not_judged(tmp_path: Path) -> None:
     one, two = make(tmp_path / "one", LOSSES), make(tmp_path / "two", LOSSES, final=None)
     (two.path / "steps.csv").unlink()
     (two.path / layout.MANIFEST).write_text("{}")
-    found = closeness(one, two, SIBLINGS)
+    found = closeness(one, replace(two, status=Status.INTERRUPTED), SIBLINGS)
     assert all(verdict.holds is None and verdict.why for verdict in found.verdicts)
 
 

@@ -6,7 +6,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import load, save
 
 from forging import edit, edit_checkpoint, edit_row, reseal
 from lrbench.engine.fingerprint import whole_digest
@@ -139,7 +141,9 @@ def specified_data(record):
 
 def state(record):
     def change(header, body):
-        body[-2] ^= 1
+        tensors = load(bytes(body))
+        tensors["model/hidden1.bias"] = tensors["model/hidden1.bias"] + np.float32(1e-3)
+        body[:] = save(tensors)
 
     edit_checkpoint(record / layout.CHECKPOINT, change)
 
@@ -289,6 +293,21 @@ DAMAGES = {
         "must have the form of a record (KeyError: 'diverged_at')",
     ),
 }
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"outcome": "diverged"},
+        {"diverged_at": 39},
+        {"weights": None, "weights_digest": None},
+        {"final": {"step": 40, "epoch": 6.0, "val_loss": None, "val_accuracy": None}},
+    ],
+    ids=lambda lie: next(iter(lie)),
+)
+def test_a_closing_file_that_contradicts_itself_is_damage(lie, record):
+    edit(record / layout.RESULT, lambda result: result.update(lie))
+    assert verified(reseal(record), Level.FILES).verdict is Verdict.DAMAGED
 
 
 @pytest.mark.parametrize("what", DAMAGES)
