@@ -22,6 +22,7 @@ from lrbench.record import files, layout
 from lrbench.record.bundles import archive, contents
 from lrbench.record.bundles.bundle import open_bundle, write_bundle
 from lrbench.record.reader import Status, read_record
+from lrbench.spec.canonical import canonical, digest
 from lrbench.workflows.run import run
 
 
@@ -136,7 +137,10 @@ def test_what_is_no_part_of_a_record_stays_out_and_is_named(results, record, tmp
     for name in ("checkpoint", "checkpoint.previous", "diary.txt", ".steps.csv.12.tmp"):
         (record / name).write_text("mine")
     (results / "sweeps").mkdir()
-    (results / "sweeps" / "1x1-0123abcd.json").write_text("{}")
+    runs = [{"seed": 0}]
+    planned = f"1x1-{digest([list(map(digest, runs))])[:8]}.json"
+    plan = {"format_version": 1, "arms": [{"runs": runs}], "seeds": [0]}
+    (results / "sweeps" / planned).write_text(canonical(plan))
     (results / "sweeps" / "note.txt").write_text("")
     made = write_bundle(results, tmp_path / "b.zip")
     assert {
@@ -149,9 +153,7 @@ def test_what_is_no_part_of_a_record_stays_out_and_is_named(results, record, tmp
         "sweeps/note.txt": "is no file of a sweep",
     }
     assert about_of(made.path)["left_out"] == [vars(one) for one in made.left_out]
-    assert open_bundle(made.path, tmp_path / "in").about["files"][
-        "results/sweeps/1x1-0123abcd.json"
-    ]
+    assert open_bundle(made.path, tmp_path / "in").about["files"][f"results/sweeps/{planned}"]
     more = write_bundle(results, tmp_path / "c.zip", checkpoints=True)
     names = zipfile.ZipFile(more.path).namelist()
     assert f"results/{record.name}/checkpoint.previous" in names
