@@ -65,7 +65,7 @@ def doctor(
 
 
 def _lines(name: str, value: str, width: int) -> Iterator[str]:
-    """A finding, its name in the name column of its topic; the value is broken between words only."""
+    """A finding under the name column of its topic; its value is broken between words only."""
     room = max(20, get_terminal_size().columns - width - 4)
     lines = wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
     for place, line in enumerate(lines):

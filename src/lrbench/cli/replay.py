@@ -39,7 +39,9 @@ def replay(
         from lrbench.workflows.replay import replay as work
 
     with run_progress(run.name, None) as on_progress:
-        found = work(Source(run, trust, data), into and Path(into), on_progress=on_progress)
+        found = work(
+            Source(run, trust, data), Path(into) if into else None, on_progress=on_progress
+        )
     if json:
         put_json(
             {

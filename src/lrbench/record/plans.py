@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record.files import read_file
 from lrbench.record.reader import read_json
@@ -44,7 +42,7 @@ class Plan:
         """
         try:
             return SweepSpec.model_validate_json(canonical(self.content))
-        except (LrbenchError, ValidationError, RecursionError) as error:
+        except (LrbenchError, ValueError, RecursionError) as error:
             told = str(error).partition("\n")[0]
             raise RecordError(f"must be a plan ({told})", key=str(self.path)) from error
 
