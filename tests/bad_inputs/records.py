@@ -9,6 +9,8 @@ CLAIMED = {"results/a-b-c-s0-00000000/lock": ""}
 """A run that has not begun."""
 
 FILE = {"file": "mine"}
+BUNDLE = {"b.zip": "PK"}
+UNPACKED = {f"unpacked/{name}": text for name, text in CLAIMED.items()}
 
 SECTIONS: tuple[Section, ...] = (
     section(
@@ -16,6 +18,7 @@ SECTIONS: tuple[Section, ...] = (
         row("verify", "PATH must be given", "lrbench verify --help"),
         row("verify nowhere", "nowhere must exist", "lrbench status results"),
         row("verify .", "must hold records of runs", "lrbench run"),
+        row("verify unpacked", "try   lrbench verify unpacked/results", files=UNPACKED),
         row("verify '$(touch owned)'", "$(touch owned) must exist"),
         row("verify '\x1b[31mred'", r"\x1b[31mred must exist"),
         row(
@@ -50,6 +53,8 @@ SECTIONS: tuple[Section, ...] = (
             "try   lrbench resume results/a-b-c-s0-00000000",
             files=CLAIMED,
         ),
+        row("replay results --into ''", "--into must be the path of a folder, got ''"),
+        row("replay b.zip", "b.zip must be a record", "try   lrbench verify b.zip", files=BUNDLE),
         row("replay results --data nowhere", "--data must be a folder that exists, got 'nowhere'"),
     ),
     section(
@@ -57,6 +62,7 @@ SECTIONS: tuple[Section, ...] = (
         row("resume", "PATH must be given", "lrbench resume --help"),
         row("resume nowhere", "nowhere must exist"),
         row("resume file", "file must be a record or a folder of records", files=FILE),
+        row("resume b.zip", "b.zip must be a record", "try   lrbench verify b.zip", files=BUNDLE),
         row("resume .", "must hold records of runs", "lrbench run"),
         row("resume results --jobs many", "--jobs must be a whole number, got 'many'"),
         row("resume results --data nowhere", "--data must be a folder that exists, got 'nowhere'"),
@@ -66,6 +72,8 @@ SECTIONS: tuple[Section, ...] = (
         row("status", "results must exist"),
         row("status nowhere", "nowhere must exist"),
         row("status file", "file must be a record or a folder of records", files=FILE),
+        row("status b.zip", "b.zip must be a record", "try   lrbench verify b.zip", files=BUNDLE),
+        row("status unpacked", "try   lrbench verify unpacked/results", files=UNPACKED),
         row("status .", "must hold records of runs", "lrbench run"),
         row("status one two", "lrbench status takes no further words, got 'two'"),
     ),

@@ -14,7 +14,8 @@ from damage.damaging import SETTINGS, TEXTS, edit
 from lrbench.cli.app import app
 from lrbench.config.resolve import Resolved
 from lrbench.record import layout
-from lrbench.spec.canonical import canonical
+from lrbench.record.bundles.selection import select
+from lrbench.spec.canonical import canonical, digest
 from lrbench.workflows.resume import plan_resume
 from lrbench.workflows.run import run
 from lrbench.workflows.status import status
@@ -35,10 +36,6 @@ PLANS: dict[str, Callable[[bytes], bytes]] = {
     ).encode(),
     "100 MB": lambda data: bytes(100 * 2**20),
 }
-
-FORGED = ("another seed", "a newline more", "no arms", "an entry more", "a version of the future")
-"""What reads as a plan and is only not the one its name says: verification tells, at a glance it
-does not show."""
 
 
 @pytest.fixture
@@ -65,9 +62,31 @@ def test_a_damaged_plan_is_named_and_the_runs_are_shown(damage: str, planned: Pa
     looked = status(folder)
     assert [str(run.status) for run in looked.runs] == ["complete"]
     assert len(summarize(folder).arms) == 1
-    if damage not in FORGED:
-        assert [one.name for one in looked.damaged] == [f"sweeps/{planned.name}"]
-        assert [name for name, _ in plan_resume(folder).refused] == [f"sweeps/{planned.name}"]
+    assert [one.name for one in looked.damaged] == [f"sweeps/{planned.name}"]
+    assert looked.sweeps == ()
+    assert summarize(folder).has_corrupt
+    going_on = plan_resume(folder)
+    assert [name for name, _ in going_on.refused] == [f"sweeps/{planned.name}"]
+    assert going_on.unfinished == ()
+    assert [one.name for one in select(folder, checkpoints=False).damaged] == [
+        f"results/sweeps/{planned.name}"
+    ]
+
+
+def test_a_plan_from_before_a_setting_was_known_is_no_damage(planned: Path) -> None:
+    plan = json.loads(planned.read_text())
+    for arm in plan["arms"]:
+        for spec in arm["runs"]:
+            del spec["compute"]["profile"]
+    runs = [[digest(spec) for spec in arm["runs"]] for arm in plan["arms"]]
+    old = planned.with_name(f"1x2-{digest(runs)[:8]}.json")
+    planned.unlink()
+    old.write_text(canonical(plan))
+    looked = status(old.parents[1])
+    assert looked.damaged == ()
+    assert [(sweep.sweep_id, sweep.planned) for sweep in looked.sweeps] == [(old.stem, 2)]
+    assert not summarize(old.parents[1]).has_corrupt
+    assert select(old.parents[1], checkpoints=False).sweeps == [old]
 
 
 def missing(name: str) -> Callable[[Path], None]:

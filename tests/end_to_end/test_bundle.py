@@ -94,6 +94,28 @@ def test_a_damaged_run_is_refused(lrbench: Command, swept: Path, here: Path) -> 
     assert lrbench("bundle", "results", "-o", "b.zip", "--without-damaged").code == 0
 
 
+@pytest.mark.parametrize("typed", ["mine/all runs", "mine/all runs/RUN", "mine/../mine/all runs"])
+def test_what_is_not_in_a_bundle_is_named_by_the_path_that_was_typed(
+    typed: str, lrbench: Command, swept: Path, here: Path
+) -> None:
+    (here / "mine").mkdir()
+    swept.rename(here / "mine" / "all runs")
+    first, *_ = sorted((here / "mine" / "all runs").glob("*-s*"))
+    (first / "diary.txt").write_text("")
+    typed = typed.replace("RUN", first.name)
+    lies = typed if first.name in typed else f"{typed}/{first.name}"
+    done = lrbench("bundle", typed, "-o", "b.zip")
+    assert f"left out: {lies}/diary.txt: is no file of a record\n" in done.err
+    about = json.loads(zipfile.ZipFile("b.zip").read("bundle.json"))
+    left = {"name": f"results/{first.name}/diary.txt", "reason": "is no file of a record"}
+    assert left in about["left_out"]
+    (first / "steps.csv").write_text("")
+    refused = lrbench("bundle", typed, "-o", "c.zip")
+    assert refused.code == 3
+    assert f"{lies} is damaged (" in refused.err
+    assert "results/" not in refused.err
+
+
 def test_own_code_goes_along_as_long_as_it_is_the_recorded_one(
     lrbench: Command, here: Path
 ) -> None:

@@ -276,6 +276,32 @@ def test_many_runs_of_a_status_are_counted_unless_all_are_asked_for(
     assert len(answer["runs"]) == 31
 
 
+def test_an_unpacked_bundle_leads_to_the_records_in_it(lrbench: Command, here: Path) -> None:
+    lrbench("run", *SMALL)
+    (here / "un packed").mkdir()
+    (here / "results").rename(here / "un packed" / "results")
+    for words in (("verify",), ("status",), ("resume",), ("replay",)):
+        done = lrbench(*words, "un packed")
+        assert done.code == 2
+        assert "un packed must hold records of runs" in done.err
+        assert "lrbench verify 'un packed/results'\n" in done.err
+    assert lrbench("verify", "un packed/results", "--files").code == 0
+
+
+def test_doctor_keeps_its_columns_and_to_the_width(lrbench: Command) -> None:
+    lines = lrbench("doctor").out.splitlines()
+    # Only what has no blanks to be broken at may be wider.
+    assert not [line for line in lines if len(line) > 80 and " " in line.strip()[40:]]
+    starts: dict[str, set[int]] = {}
+    for line in lines[:-1]:
+        if not line.startswith(" "):
+            topic = line
+        elif not line.startswith("   "):
+            name = line[2:].partition("  ")[0]
+            starts.setdefault(topic, set()).add(len(line) - len(line[2 + len(name) :].lstrip()))
+    assert {len(columns) for columns in starts.values()} == {1}, lines
+
+
 @pytest.mark.parametrize(("is_kept", "code"), [(True, 0), (False, 3)])
 def test_doctor_ends_with_3_where_a_promise_is_broken(
     is_kept: bool, code: int, lrbench: Command, monkeypatch: pytest.MonkeyPatch

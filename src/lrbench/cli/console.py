@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from lrbench.errors import ExitCode, LrbenchError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
 
@@ -87,6 +90,12 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             raise SystemExit(int(ExitCode.OK)) from None
 
     return wrapped
+
+
+def command(name: str, path: Path, *, trust: bool = False) -> str:
+    """A command of lrbench as it can be pasted into a shell, whatever the path holds."""
+    flags = ["--trust"] if trust else []
+    return shlex.join(["lrbench", name, str(path), *flags])
 
 
 def tell_of_stop() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Annotated
 
 import typer
@@ -10,6 +13,9 @@ import typer
 from lrbench.cli.console import put, put_json, say
 from lrbench.cli.options import Json, Results
 from lrbench.errors import ExitCode
+
+WIDEST = 30
+"""Characters of a value for which the marks behind the values of a topic make room."""
 
 
 def doctor(
@@ -38,12 +44,29 @@ def doctor(
         )
     else:
         topic = ""
+        widths: dict[str, int] = {}
+        values: dict[str, int] = {}
+        for finding in findings:
+            widths[finding.topic] = max(widths.get(finding.topic, 0), len(finding.name))
+            if finding.is_good is not None:
+                longest = max(values.get(finding.topic, 0), len(str(finding.value)))
+                values[finding.topic] = min(longest, WIDEST)
         for finding in findings:
             if finding.topic != topic:
                 topic = finding.topic
                 put(topic)
             mark = {True: "ok", False: "NOT AS ASKED", None: ""}[finding.is_good]
-            put(f"  {finding.name:<26} {finding.value!s:<30} {mark}".rstrip())
+            value = f"{finding.value!s:<{values[topic]}}  {mark}" if mark else str(finding.value)
+            for line in _lines(finding.name, value, widths[topic]):
+                put(line)
         put("everything is in order" if not bad else f"{len(bad)} to look at: {bad[0].name}")
     if bad:
         raise typer.Exit(int(ExitCode.DIFFERENCE))
+
+
+def _lines(name: str, value: str, width: int) -> Iterator[str]:
+    """A finding under the name column of its topic; its value is broken between words only."""
+    room = max(20, get_terminal_size().columns - width - 4)
+    lines = wrap(value, room, break_long_words=False, break_on_hyphens=False) or [""]
+    for place, line in enumerate(lines):
+        yield f"  {'' if place else name:<{width}}  {line}".rstrip()

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lrbench.cli.console import inert, loading, put, put_json, say
 from lrbench.cli.options import Data, Json, Trust
-from lrbench.errors import ExitCode
-
-if TYPE_CHECKING:
-    pass
+from lrbench.errors import ConfigError, ExitCode
 
 
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a record.")],
     into: Annotated[
-        Path | None,
+        str | None,
         typer.Option(help="Folder of results for the replay; a temporary one.", metavar="DIR"),
     ] = None,
     trust: Trust = False,
@@ -30,6 +27,10 @@ def replay(
     Same specification, same numeric profile; the record itself is not touched. The exit code is 3
     if they differ.
     """
+    if into == "":
+        # As a path it would be the folder one is in.
+        relation = "must be the path of a folder"
+        raise ConfigError(relation, key="--into", got=into, remedy="--into replays")
     with loading():
         from dataclasses import asdict
 
@@ -38,7 +39,9 @@ def replay(
         from lrbench.workflows.replay import replay as work
 
     with run_progress(run.name, None) as on_progress:
-        found = work(Source(run, trust, data), into, on_progress=on_progress)
+        found = work(
+            Source(run, trust, data), Path(into) if into else None, on_progress=on_progress
+        )
     if json:
         put_json(
             {

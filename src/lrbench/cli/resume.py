@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.console import loading, put, put_json, say
+from lrbench.cli.console import command, loading, put, put_json, say
 from lrbench.cli.options import Data, Json, Trust, Workers
 from lrbench.errors import ExitCode
 
@@ -52,7 +52,7 @@ def resume(
                 plan, workers=jobs or usable_cores(), start_over=start_over, on_event=on_event
             )
         except KeyboardInterrupt:
-            say(f"to go on: lrbench resume {path}")
+            say(f"to go on: {command('resume', path, trust=trust)}")
             raise
     if json:
         put_json(

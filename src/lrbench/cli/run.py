@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli.console import loading, put, put_json, say, tell_of_stop
+from lrbench.cli.console import command, loading, put, put_json, say, tell_of_stop
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def run(
         from lrbench.workflows.results import check_results, found_record
         from lrbench.workflows.run import resolve_overrides
         from lrbench.workflows.run import run as run_workflow
+        from lrbench.workflows.trust import needs_trust
 
     with download_progress() as on_download:
         resolved = resolve_overrides(
@@ -55,7 +56,8 @@ def run(
                 resolved, results, force=force, on_progress=on_progress, on_stop=tell_of_stop
             )
     except KeyboardInterrupt:
-        say(f"to go on: lrbench resume {results / resolved.spec.run_id}, or the same command")
+        path, trust = results / resolved.spec.run_id, needs_trust(resolved.spec.model_dump())
+        say(f"to go on: {command('resume', path, trust=trust)}, or the same command")
         raise
     if json:
         put_json(

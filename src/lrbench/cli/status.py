@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import flat, put, put_json
+from lrbench.cli.console import command, flat, put, put_json
 from lrbench.cli.options import Json
 from lrbench.errors import ExitCode
 
@@ -28,8 +28,9 @@ def status(
 ) -> None:
     """Show which runs are complete, running, interrupted, failed or damaged.
 
-    Derived from the records as they are at this moment. A damaged record is named and makes the
-    exit code 3.
+    Derived from the records as they are at this moment, by the sizes of their files and the seals
+    of what closes them; `lrbench verify --files` reads every bit. A damaged record is named and
+    makes the exit code 3.
     """
     from lrbench.record.reader import Status
     from lrbench.workflows.status import status as work
@@ -66,7 +67,7 @@ def _lines(found: FolderStatus, show_all: bool) -> Iterator[str]:
         if not show_all and len(runs) > SHOWN:
             yield f"{status:<11}  and {len(runs) - SHOWN} more, which --all lists"
     if can_go_on or any("not started" in sweep.unfinished for sweep in found.sweeps):
-        yield f"lrbench resume {found.path}"
+        yield command("resume", found.path, trust=found.needs_trust)
 
 
 def _told(run: RunStatus) -> str:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import inert, loading, out, put, put_json, say
+from lrbench.cli.console import command, inert, loading, out, put, put_json, say
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
     from lrbench.launchers.local import Event
     from lrbench.workflows.sweep import Job, SweepPlan, SweepReport
+
+
+FORCE = "--force-damaged"
 
 
 def sweep(
@@ -32,7 +35,7 @@ def sweep(
         bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
     ] = False,
     force_damaged: Annotated[
-        bool, typer.Option("--force-damaged", help="Train damaged records again, in their place.")
+        bool, typer.Option(FORCE, help="Train damaged records again, in their place.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -43,6 +46,7 @@ def sweep(
     with loading():
         from lrbench.cli.progress import download_progress, jobs_progress
         from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
+        from lrbench.workflows.trust import needs_trust
 
     with download_progress() as on_download:
         plan = plan_sweep(
@@ -73,7 +77,8 @@ def sweep(
         except KeyboardInterrupt:
             done = sum(job.is_finished for job in plan.refreshed().jobs)
             say(f"{done} of {len(plan.jobs)} runs are complete")
-            say(f"to go on: lrbench resume {plan.results}, or the same command")
+            trust = any(needs_trust(run.model_dump()) for run in plan.spec.runs)
+            say(f"to go on: {command('resume', plan.results, trust=trust)}, or the same command")
             raise
     _show_report(report, plan, json)
     if report.failures:
@@ -165,10 +170,24 @@ def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
     if report.skipped:
         parts.append(f"{report.skipped} complete before")
     if report.failures:
-        parts.append(f"{len(report.failures)} failed; the same command tries them again")
+        parts.append(f"{len(report.failures)} failed; {_remedy(report, plan)}")
     put(", ".join(parts))
-    put(f"lrbench summarize {plan.results}")
+    put(command("summarize", plan.results))
     put(str(report.path))
+
+
+def _remedy(report: SweepReport, plan: SweepPlan) -> str:
+    """What makes the runs that failed be trained: a damaged one fails again unless it is forced."""
+    from lrbench.record.reader import Status
+
+    found = {job.run.spec.run_id: job.status for job in plan.jobs}
+    # With --force-damaged it was not its damage that one of these failed of.
+    left = sum(found[run] is Status.CORRUPT and FORCE in why for run, why in report.failures)
+    if not left:
+        return "the same command tries them again"
+    if left == len(report.failures):
+        return f"the same command with {FORCE} trains them again"
+    return f"the same command tries them again, and with {FORCE} also the {left} damaged"
 
 
 def _count(number: int, noun: str) -> str:

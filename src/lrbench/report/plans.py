@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.reader import Status, read_json
+from lrbench.record.plans import read_plan
+from lrbench.record.reader import Status
 from lrbench.report.runs import Skipped, reason
-from lrbench.spec.canonical import digest
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Progress:
 
 
 def read_plans(folder: Path, statuses: Mapping[str, str]) -> tuple[list[Progress], list[Skipped]]:
-    """The sweeps planned in ``folder``, and the plans that cannot be read.
+    """The sweeps planned in ``folder``, and the plans that are damaged.
 
     Parameters
     ----------
@@ -48,9 +48,8 @@ def read_plans(folder: Path, statuses: Mapping[str, str]) -> tuple[list[Progress
     skipped: list[Skipped] = []
     for path in sorted((folder / layout.SWEEPS).glob("*.json")):
         try:
-            arms = read_json(path)["arms"]
-            runs = [digest(run)[:8] for arm in arms for run in arm["runs"]]
-        except (RecordError, OSError, KeyError, TypeError) as error:
+            runs = [run[:8] for run in read_plan(path).runs]
+        except RecordError as error:
             skipped.append(Skipped(f"{layout.SWEEPS}/{path.name}", Status.CORRUPT, reason(error)))
             continue
         found = Counter(statuses.get(run, "not started") for run in runs)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -71,13 +72,20 @@ def records_at(path: Path) -> list[Path]:
     Raises
     ------
     ConfigError
-        It is no folder that can be read.
+        It is no folder that can be read, or a bundle, packed or not.
     """
+    if path.is_file() and path.suffix == ".zip":
+        remedy = f"lrbench verify {shlex.quote(str(path))}"
+        raise ConfigError("must be a record or a folder of records", key=str(path), remedy=remedy)
     if not path.is_dir():
         relation = "must be a record or a folder of records" if path.exists() else "must exist"
         raise ConfigError(relation, key=str(path), remedy="lrbench status results")
     try:
-        return list(find_records(named(path)))
+        found, inside = list(find_records(named(path))), path / "results"
+        if not found and inside.is_dir() and any(find_records(inside)):
+            remedy = f"lrbench verify {shlex.quote(str(inside))}"
+            raise ConfigError("must hold records of runs", key=str(path), remedy=remedy)
+        return found
     except OSError as error:
         relation = f"must be readable ({error.strerror})"
         raise ConfigError(relation, key=str(path)) from None

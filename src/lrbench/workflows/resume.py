@@ -10,12 +10,12 @@ from lrbench.config.compose import compose
 from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, resolve_run, with_seed
 from lrbench.engine.profiles import variables_of
-from lrbench.errors import ConfigError, LrbenchError, Problem
+from lrbench.errors import ConfigError, LrbenchError, Problem, RecordError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
-from lrbench.record.files import read_file
+from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, read_record
-from lrbench.spec.sweep import Arm, SweepSpec
+from lrbench.spec.sweep import Arm
 from lrbench.workflows.crew import Order, Tally, train_all
 from lrbench.workflows.recorded import (
     check_data,
@@ -177,8 +177,8 @@ def _not_begun(
 ) -> Iterator[tuple[str, Unfinished | str]]:
     """The runs of a sweep that have no record yet, or why one cannot be trained."""
     try:
-        spec = SweepSpec.model_validate_json(read_file(plan))
-    except (LrbenchError, OSError, ValueError, RecursionError) as error:
+        spec = read_plan(plan).spec
+    except RecordError as error:
         yield f"{layout.SWEEPS}/{plan.name}", f"is damaged ({_words(error)})"
         return
     for arm in spec.arms:

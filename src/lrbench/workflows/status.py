@@ -11,11 +11,13 @@ from lrbench.errors import ConfigError
 from lrbench.record import layout
 from lrbench.record.bundles.selection import at
 from lrbench.record.heartbeat import BEAT_S, last_beat
+from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.report.plans import Progress as SweepProgress
 from lrbench.report.plans import read_plans
 from lrbench.report.runs import Skipped
 from lrbench.workflows.recorded import records_at
+from lrbench.workflows.trust import needs_trust
 
 WATCH_S = BEAT_S + 1.0
 """Seconds in which a live writer elsewhere shows itself."""
@@ -60,13 +62,16 @@ class FolderStatus:
     runs : tuple of RunStatus
     sweeps : tuple of SweepProgress
     damaged : tuple of Skipped
-        Plans of sweeps that cannot be read.
+        Plans of sweeps that are not what their names say.
+    needs_trust : bool
+        One of the runs that can be gone on with names code of its own.
     """
 
     path: Path
     runs: tuple[RunStatus, ...]
     sweeps: tuple[SweepProgress, ...]
     damaged: tuple[Skipped, ...]
+    needs_trust: bool
 
     @property
     def counts(self) -> dict[Status, int]:
@@ -91,7 +96,18 @@ def status(path: Path) -> FolderStatus:
     records = _watched([read_record(one) for one in found])
     statuses = {record.path.name.rpartition("-")[2]: str(record.status) for record in records}
     sweeps, damaged = read_plans(path, statuses)
-    return FolderStatus(path, tuple(map(_status_of, records)), tuple(sweeps), tuple(damaged))
+    unfinished = [record.spec for record in records if not record.status.is_finished]
+    for sweep in sweeps:
+        if "not started" in sweep.unfinished:
+            plan = read_plan(path / layout.SWEEPS / f"{sweep.sweep_id}.json")
+            unfinished += [run for arm in plan.content["arms"] for run in arm["runs"]]
+    return FolderStatus(
+        path,
+        tuple(map(_status_of, records)),
+        tuple(sweeps),
+        tuple(damaged),
+        any(map(needs_trust, unfinished)),
+    )
 
 
 def _watched(records: list[Record]) -> list[Record]:

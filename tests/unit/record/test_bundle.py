@@ -22,6 +22,7 @@ from lrbench.record import files, layout
 from lrbench.record.bundles import archive, contents
 from lrbench.record.bundles.bundle import open_bundle, write_bundle
 from lrbench.record.reader import Status, read_record
+from lrbench.spec.canonical import canonical, digest
 from lrbench.workflows.run import run
 
 
@@ -136,11 +137,14 @@ def test_what_is_no_part_of_a_record_stays_out_and_is_named(results, record, tmp
     for name in ("checkpoint", "checkpoint.previous", "diary.txt", ".steps.csv.12.tmp"):
         (record / name).write_text("mine")
     (results / "sweeps").mkdir()
-    (results / "sweeps" / "1x1-0123abcd.json").write_text("{}")
+    runs = [{"seed": 0}]
+    planned = f"1x1-{digest([list(map(digest, runs))])[:8]}.json"
+    plan = {"format_version": 1, "arms": [{"runs": runs}], "seeds": [0]}
+    (results / "sweeps" / planned).write_text(canonical(plan))
     (results / "sweeps" / "note.txt").write_text("")
     made = write_bundle(results, tmp_path / "b.zip")
     assert {
-        one.name.removeprefix("results/").removeprefix(record.name): one.reason
+        one.name.removeprefix(f"{results}/").removeprefix(record.name): one.reason
         for one in made.left_out
     } == {
         "/checkpoint": "is not needed to repeat the run",
@@ -148,10 +152,11 @@ def test_what_is_no_part_of_a_record_stays_out_and_is_named(results, record, tmp
         "/diary.txt": "is no file of a record",
         "sweeps/note.txt": "is no file of a sweep",
     }
-    assert about_of(made.path)["left_out"] == [vars(one) for one in made.left_out]
-    assert open_bundle(made.path, tmp_path / "in").about["files"][
-        "results/sweeps/1x1-0123abcd.json"
+    assert about_of(made.path)["left_out"] == [
+        {"name": one.name.replace(str(results), "results"), "reason": one.reason}
+        for one in made.left_out
     ]
+    assert open_bundle(made.path, tmp_path / "in").about["files"][f"results/sweeps/{planned}"]
     more = write_bundle(results, tmp_path / "c.zip", checkpoints=True)
     names = zipfile.ZipFile(more.path).namelist()
     assert f"results/{record.name}/checkpoint.previous" in names
@@ -167,8 +172,8 @@ def test_runs_that_are_not_finished_are_left_out_and_named(
     made = write_bundle(results, tmp_path / "b.zip")
     assert list(made.runs) == [record.name]
     named = [(one.name, one.reason) for one in made.left_out]
-    assert (f"results/{other.name}", "the run is failed") not in named
-    assert (f"results/{other.name}", "the run is interrupted") in named
+    assert (f"{results}/{other.name}", "the run is failed") not in named
+    assert (f"{results}/{other.name}", "the run is interrupted") in named
 
 
 def test_no_finished_run_is_no_bundle(results, record, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from lrbench.record import layout
 from lrbench.record.logs import format_row
-from lrbench.spec.canonical import canonical
+from lrbench.spec.canonical import canonical, digest
 from lrbench.spec.run import RunSpec
 
 
@@ -90,7 +90,9 @@ class Results:
         plain = [
             {"overrides": [], "runs": [r.model_dump(mode="json") for r in arm]} for arm in arms
         ]
-        (folder / "2x2-abcdef01.json").write_text(canonical({"arms": plain, "seeds": [0, 1]}))
+        name = f"{len(arms)}x2-{digest([[r.digest for r in arm] for arm in arms])[:8]}.json"
+        text = canonical({"arms": plain, "format_version": 1, "seeds": [0, 1]})
+        (folder / name).write_text(text)
 
 
 @pytest.fixture

@@ -158,8 +158,10 @@ def test_the_sweeps_of_a_folder_are_counted(results, record):
     spec = json.loads((record / layout.SPEC).read_text())
     specs = [spec, {**spec, "seed": 1}, {**spec, "seed": 2}]
     (results / layout.SWEEPS).mkdir()
-    plan = {"arms": [{"overrides": [], "runs": specs}], "seeds": [0, 1, 2]}
-    (results / layout.SWEEPS / "1x3-00000000.json").write_text(canonical(plan))
+    arms = [{"overrides": [], "runs": specs}]
+    plan = {"format_version": 1, "arms": arms, "seeds": [spec["seed"] for spec in specs]}
+    name = f"1x3-{digest([[digest(spec) for spec in specs]])[:8]}.json"
+    (results / layout.SWEEPS / name).write_text(canonical(plan))
     (results / layout.SWEEPS / "1x3-11111111.json").write_text("{")
     begun = results / f"{record.name[:-10]}1-{digest(specs[1])[:8]}"
     begun.mkdir()

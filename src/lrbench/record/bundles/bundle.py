@@ -56,7 +56,7 @@ class Bundle:
     size_bytes : int
     runs : dict of run id to status
     left_out : tuple of LeftOut
-        What was found and is not in it.
+        What was found and is not in it, by the path that was given.
     """
 
     path: Path
@@ -127,6 +127,7 @@ def write_bundle(
     RecordError
         ``out`` would be larger than a zip file can be.
     """
+    typed = folder
     folder, out = _checked(folder, out, force)
     chosen = select(folder, checkpoints=checkpoints)
     if chosen.damaged and not without_damaged:
@@ -134,14 +135,15 @@ def write_bundle(
         raise DamageError(
             [
                 Problem(f"is damaged ({one.reason})", key=one.name, remedy=remedy)
-                for one in chosen.damaged
+                for one in _as_typed(chosen.damaged, typed, folder)
             ]
         )
     damaged = [LeftOut(one.name, f"is damaged ({one.reason})") for one in chosen.damaged]
     if not chosen.runs:
-        named = "; ".join(f"{one.name}: {one.reason}" for one in (chosen.left_out + damaged)[:5])
+        first = _as_typed((chosen.left_out + damaged)[:5], typed, folder)
+        named = "; ".join(f"{one.name}: {one.reason}" for one in first)
         relation = f"must hold a finished run{f' ({named})' if named else ''}"
-        raise ConfigError(relation, key=str(folder), remedy="lrbench status")
+        raise ConfigError(relation, key=str(typed), remedy="lrbench status")
     code, missing = own_code(chosen.runs, roots)
     left_out = (*chosen.left_out, *damaged, *missing)
     with replacing(out) as file:
@@ -154,7 +156,7 @@ def write_bundle(
         writer.add(ABOUT, [about_text(chosen.runs, left_out, stated)])
         writer.finish()
     runs = {run.record.run_id: str(run.record.status) for run in chosen.runs}
-    return Bundle(out, file.size, runs, left_out)
+    return Bundle(out, file.size, runs, _as_typed(left_out, typed, folder))
 
 
 def open_bundle(path: Path, into: Path) -> Opened:
@@ -211,6 +213,20 @@ def _checked(folder: Path, out: Path, force: bool) -> tuple[Path, Path]:
     if out.exists() and not force:
         raise ConfigError("must not be there yet", key="--out", got=str(out), remedy="--force")
     return folder, out
+
+
+def _as_typed(named: Iterable[LeftOut], typed: Path, folder: Path) -> tuple[LeftOut, ...]:
+    """What is named as in the bundle, where it lies for the person who gave ``typed``."""
+    alone = f"results/{folder.name}"
+    is_alone = folder in find_records(folder)
+
+    def place(name: str) -> str:
+        if is_alone and (name == alone or name.startswith(f"{alone}/")):
+            return str(typed / name[len(alone) + 1 :])
+        inside = name.removeprefix("results/")
+        return name if inside == name else str(typed / inside)
+
+    return tuple(LeftOut(place(one.name), one.reason) for one in named)
 
 
 def _contents(

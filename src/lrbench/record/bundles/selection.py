@@ -13,6 +13,7 @@ from typing import Any, Final
 from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.files import read_file
+from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, find_records, read_json, read_record
 from lrbench.spec.imports import source_names
 
@@ -168,7 +169,7 @@ def _select_sweeps(folder: Path, chosen: Selection) -> None:
         try:
             if path.is_symlink():
                 raise RecordError("must be a regular file", key=str(path))
-            read_json(path)
+            read_plan(path)
         except RecordError as error:
             chosen.damaged.append(LeftOut(name, _words(error, folder)))
         else:
