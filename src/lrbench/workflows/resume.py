@@ -176,10 +176,17 @@ def _not_begun(
     plan: Path, known: set[str], trust: bool, data_root: Path | None
 ) -> Iterator[tuple[str, Unfinished | str]]:
     """The runs of a sweep that have no record yet, or why one cannot be trained."""
+    name = f"{layout.SWEEPS}/{plan.name}"
     try:
-        spec = read_plan(plan).spec
+        found = read_plan(plan)
+        spec = found.spec
     except RecordError as error:
-        yield f"{layout.SWEEPS}/{plan.name}", f"is damaged ({_words(error)})"
+        yield name, f"is damaged ({_words(error)})"
+        return
+    if tuple(run.digest for arm in spec.arms for run in arm.runs) != found.runs:
+        there = {run_id.rpartition("-")[2] for run_id in known}
+        if any(run[:8] not in there for run in found.runs):
+            yield name, "is of an earlier lrbench: repeat the sweep's command"
         return
     for arm in spec.arms:
         missing = [run for run in arm.runs if run.run_id not in known]
