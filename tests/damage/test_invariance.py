@@ -98,6 +98,7 @@ def test_surroundings_do_not_matter(
     assert promised(record) == golden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_alone_in_a_sweep_and_beside_others_it_is_the_same_run(
     workers: int, golden: dict[str, bytes], tmp_path: Path

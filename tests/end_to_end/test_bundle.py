@@ -56,6 +56,7 @@ def test_a_sweep_is_bundled_and_its_records_are_read_elsewhere(
     assert [arm["n"] for arm in json.loads(summary.out)["arms"]] == [2, 2]
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes_in_another_process(
     lrbench: Command, shell: Command, swept: Path, here: Path
 ) -> None:
@@ -67,6 +68,7 @@ def test_the_same_records_give_the_same_bytes_in_another_process(
     assert (here / "a.zip").read_bytes() == (here / "b.zip").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_run_that_is_not_finished_is_named(lrbench: Command, swept: Path, here: Path) -> None:
     first, *_ = sorted(swept.glob("*-s0-*"))
     (first / "result.json").unlink()
@@ -81,6 +83,7 @@ def test_a_run_that_is_not_finished_is_named(lrbench: Command, swept: Path, here
     assert not (here / "c.zip").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_run_is_refused(lrbench: Command, swept: Path, here: Path) -> None:
     first, *_ = sorted(swept.glob("*-s0-*"))
     data = bytearray((first / "steps.csv").read_bytes())

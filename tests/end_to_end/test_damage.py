@@ -73,6 +73,7 @@ def test_a_folder_of_something_else_is_not_taken_over(lrbench: Command, here: Pa
     assert (path / "steps.csv").read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_a_damaged_file_of_a_sweep_is_written_again(lrbench: Command, here: Path) -> None:
     sweep = ("sweep", *SMALL, "--seeds", "1", "--jobs", "1", "--json")
     path = here / json.loads(lrbench(*sweep).out)["sweep"]

@@ -66,6 +66,7 @@ def test_a_process_started_without_the_variables_says_that_they_are_not_in_force
         assert found["switches"]["onednn_max_cpu_isa"] == ["AVX2", None, False]
 
 
+@pytest.mark.slow
 def test_onednn_obeys_its_variable():
     # It has no getter, but says at its first use what it is held to.
     portable = variables_of(ComputeSpec(profile="portable"))
@@ -73,6 +74,7 @@ def test_onednn_obeys_its_variable():
     assert re.search(r"cpu,isa:.*AVX2\b", said), said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variable", "mode"),
     [

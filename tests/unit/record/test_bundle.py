@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -178,7 +179,7 @@ def test_runs_that_are_not_finished_are_left_out_and_named(
 
 def test_no_finished_run_is_no_bundle(results, record, tmp_path):
     (record / "result.json").unlink()
-    with pytest.raises(ConfigError, match=rf"must hold a finished run \(results/{record.name}"):
+    with pytest.raises(ConfigError, match=rf"must hold a finished run \({re.escape(str(record))}"):
         write_bundle(results, tmp_path / "b.zip")
     assert not (tmp_path / "b.zip").exists()
 
