@@ -322,7 +322,7 @@ def test_ctrl_c_at_a_terminal(
     listener.join(10)
     os.close(ours)
     text = said.decode()
-    assert "the same command continues" in text
+    assert "to go on: lrbench resume results, or the same command" in text
     assert "Traceback" not in text, text
     wait_until(lambda: not any(map(alive, workers)), 15)
     check_continuing(lrbench, here, words, 4)

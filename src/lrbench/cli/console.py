@@ -64,6 +64,16 @@ def loading() -> Iterator[None]:
         signal.signal(signal.SIGINT, usual)
 
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What is said last is said whole, though an impatient person presses Ctrl-C once more."""
+    usual = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+
+
 def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command with lrbench's errors turned into their text and exit code.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import command, inert, loading, out, put, put_json, say
+from lrbench.cli.console import command, inert, loading, out, put, put_json, say, undisturbed
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
 from lrbench.errors import ExitCode
 
@@ -75,10 +75,13 @@ def sweep(
                 plan, workers=workers, force_damaged=force_damaged, on_event=on_event
             )
         except KeyboardInterrupt:
-            done = sum(job.is_finished for job in plan.refreshed().jobs)
-            say(f"{done} of {len(plan.jobs)} runs are complete")
-            trust = any(needs_trust(run.model_dump()) for run in plan.spec.runs)
-            say(f"to go on: {command('resume', plan.results, trust=trust)}, or the same command")
+            with undisturbed():
+                done = sum(job.is_finished for job in plan.refreshed().jobs)
+                say(f"{done} of {len(plan.jobs)} runs are complete")
+                trust = any(needs_trust(run.model_dump()) for run in plan.spec.runs)
+                say(
+                    f"to go on: {command('resume', plan.results, trust=trust)}, or the same command"
+                )
             raise
     _show_report(report, plan, json)
     if report.failures:
