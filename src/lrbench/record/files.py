@@ -29,9 +29,7 @@ LOG_LIMIT = 16 * 2**30
 
 CHUNK = 2**20
 
-Kind = Literal[
-    "mkdir", "open", "write", "fsync", "replace", "unlink", "truncate", "read", "list", "lock"
-]
+Kind = Literal["mkdir", "open", "write", "fsync", "replace", "unlink", "truncate", "read", "lock"]
 
 
 @dataclass(frozen=True)
