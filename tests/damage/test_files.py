@@ -34,7 +34,9 @@ def test_one_flipped_bit_anywhere_is_found(name: str, record: Path) -> None:
     places = draw.sample(range(8 * len(whole)), min(FLIPS, 8 * len(whole)))
     # Letters whose case does not matter to a reader of JSON are the easiest to miss.
     exponents = [i for i in range(1, len(whole)) if whole[i : i + 2] in (b"e-", b"e+")]
-    for place in [*places, *(8 * i + 5 for i in exponents[:3])]:
+    # So is the name of a seal: without one a file might pass for one that never had any.
+    seals = [whole.find(b'"digest"') + i for i in range(1, 7) if b'"digest"' in whole]
+    for place in [*places, *(8 * i + 5 for i in [*exponents[:3], *seals])]:
         data = bytearray(whole)
         data[place // 8] ^= 1 << place % 8
         path.write_bytes(data)

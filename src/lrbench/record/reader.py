@@ -227,11 +227,12 @@ def _check_other_files(record: Record) -> None:
     last = read_json(latest) if latest else {}
     if "digest" not in record.result and "files" not in last:  # before files were sealed
         return
-    if "digest" not in record.result:
-        raise RecordError("must state its own digest", key=str(record.path / layout.RESULT))
-    if latest is None or not isinstance(last.get("files"), dict) or "digest" not in last:
+    if latest is None or not isinstance(last.get("files"), dict):
         relation = "must hold the attempt that closed the record"
         raise RecordError(relation, key=str(record.path / layout.ATTEMPTS))
+    for path, value in ((record.path / layout.RESULT, record.result), (latest, last)):
+        if "digest" not in value:
+            raise RecordError("must state its own digest", key=str(path))
     # Their digests are of what they say; a blank or 1E-05 for 1e-05 is damage all the same.
     as_written = {
         record.path / layout.SPEC: canonical(record.spec),
