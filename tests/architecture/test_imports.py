@@ -15,10 +15,12 @@ FLOORS = {
     "errors": 0,
     "streams": 0,
     "schedules": 0,
+    "triggers": 0,
     "spec": 0,
     "tasks": 1,
     "record": 1,
     "adapters": 1,
+    "restarts": 1,
     "engine": 2,
     "stats": 2,
     "checks": 3,
@@ -52,7 +54,7 @@ HOMES = {
 }
 """The only rooms in which a library may be imported."""
 
-STANDARD_LIBRARY_ONLY = {"schedules", "errors"}
+STANDARD_LIBRARY_ONLY = {"schedules", "triggers", "errors"}
 
 
 def modules() -> list[Path]:

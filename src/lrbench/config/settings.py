@@ -12,8 +12,9 @@ from lrbench.config.composed import Composed
 from lrbench.config.findings import Findings
 from lrbench.errors import Problem, nearest
 from lrbench.spec.durations import FORMS, is_duration
+from lrbench.spec.frozen import Frozen, Positive
 from lrbench.spec.parameters import problems
-from lrbench.spec.run import ComputeSpec, Frozen, Positive, Seed, StreamSeeds
+from lrbench.spec.run import ComputeSpec, Seed, StreamSeeds
 
 
 def _duration(value: Any) -> int | str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,16 +11,19 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lrbench.engine.fingerprint import whole_digest
-from lrbench.spec.run import ComputeSpec, OptimizerSpec
+from lrbench.schedules.events import Event
+from lrbench.spec.restart import CurvatureSpec, RestartSpec
+from lrbench.spec.run import RESTART_WINDOW, ComputeSpec, OptimizerSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
+from lrbench.triggers.base import Trigger
 
 Row = tuple[float | int | str | None, ...]
 
 
 @dataclass(frozen=True)
 class Restart:
-    """A warm restart the schedule asks for.
+    """A warm restart that is to happen.
 
     Parameters
     ----------
@@ -29,12 +32,45 @@ class Restart:
     cycle : int
         Number of that cycle, from 1.
     planned_length : int
-        Updates until the next restart or the end of the run.
+        Updates until the next restart or the end of the run, as far as is known beforehand.
+    policy : RestartSpec
+        What it does to the state.
+    cause : str
+        "schedule", or the trigger's name.
+    statistic, threshold : float or None
+        What the trigger held against what.
     """
 
     step: int
     cycle: int
     planned_length: int
+    policy: RestartSpec = field(default_factory=RestartSpec)
+    cause: str = "schedule"
+    statistic: float | None = None
+    threshold: float | None = None
+
+
+@dataclass(frozen=True)
+class Course:
+    """The rates and restarts of a run, given what its trigger has decided so far."""
+
+    rates: NDArray[np.float64]
+    restarts: tuple[Restart, ...]
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """A trigger, and what comes of its decisions.
+
+    Parameters
+    ----------
+    trigger : Trigger
+    course : callable, tuple of Event -> Course
+        Pure. More events never change a rate, or a restart, before the first of them.
+    """
+
+    trigger: Trigger
+    course: Callable[[tuple[Event, ...]], Course]
 
 
 @dataclass(frozen=True)
@@ -66,7 +102,9 @@ class Lane:
         All of its randomness.
     optimizer : OptimizerSpec
     restarts : tuple of Restart
-        In the order of their steps.
+        In the order of their steps; those known beforehand.
+    adaptive : Adaptive, optional
+        What decides on more of them.
     state : State, optional
         Where to go on; default: at the start.
     """
@@ -74,6 +112,7 @@ class Lane:
     streams: Streams
     optimizer: OptimizerSpec
     restarts: tuple[Restart, ...] = ()
+    adaptive: Adaptive | None = None
     state: State | None = None
 
 
@@ -92,6 +131,9 @@ class Plan:
         Momentum (or first beta) and weight decay of every update; None where they do not change.
     batch_size, eval_every : int, in samples and updates
     layers_every : int in updates, or None
+    restart_window : int in updates
+        On either side of a restart layers are logged at every update.
+    curvature : CurvatureSpec or None
     compute : ComputeSpec
     lanes : tuple of Lane, of length num_lanes
     """
@@ -106,6 +148,8 @@ class Plan:
     lanes: tuple[Lane, ...]
     momenta: NDArray[np.float64] | None = None
     weight_decays: NDArray[np.float64] | None = None
+    restart_window: int = RESTART_WINDOW
+    curvature: CurvatureSpec | None = None
 
     @property
     def total_steps(self) -> int:
@@ -183,7 +227,19 @@ class Sink(Protocol):
         """One look at the validation data: ``EVAL_COLUMNS``."""
 
     def restarts(self, row: Row) -> None:
-        """A warm restart that just happened: ``RESTART_COLUMNS``."""
+        """A warm restart whose cycle just ended: ``RESTART_COLUMNS``."""
+
+    def restart_layers(self, rows: Sequence[Row]) -> None:
+        """Its layers: ``RESTART_LAYER_COLUMNS``."""
+
+    def curvature(self, row: Row) -> None:
+        """A look at the curvature: ``CURVATURE_COLUMNS``."""
+
+    def keep(self, done: int, capture: Callable[[], State]) -> None:
+        """The end of a cycle, after ``done`` updates: before each restart, and after the last.
+
+        What is captured is the state before the restart does anything to it.
+        """
 
     def wants_state(self, done: int, is_look: bool) -> bool:
         """Asked after every update but the last, ``done`` in all: is the state to be saved now?

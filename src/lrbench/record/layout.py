@@ -35,16 +35,103 @@ STEP_COLUMNS: Final = (
     *NORMS,
     "batch_digest",
 )
-LAYER_COLUMNS: Final = ("step", "layer", *NORMS)
+LAYER_COLUMNS: Final = (
+    "step",
+    "layer",
+    *NORMS,
+    "root_second_moment_mean",
+    "momentum_cosine",
+    "update_cosine",
+)
 EVAL_COLUMNS: Final = ("step", "epoch", "val_loss", "val_accuracy")
+
+_STATE: Final = (
+    "momentum_norm_before",
+    "momentum_norm_after",
+    "root_second_moment_before",
+    "root_second_moment_after",
+    "counter_before",
+    "counter_after",
+)
+_RESPONSE: Final = (
+    "distance",
+    "excursion",
+    "direction_cosine",
+    "update_cosine",
+    "momentum_cosine",
+    "effective_step_before",
+    "effective_step_after",
+    "gradient_peak",
+    "gradient_peak_at",
+    "second_moment_peak",
+    "second_moment_peak_at",
+)
 RESTART_COLUMNS: Final = (
     "step",
     "epoch",
     "cycle",
     "cause",
+    "statistic",
+    "threshold",
     "planned_length",
+    "length",
     "lr_before",
     "lr_after",
+    "lr_ratio",
+    "momentum",
+    "policy",
+    "audit",
+    *_STATE,
+    "weight_norm_before",
+    "weight_norm_after",
+    "window",
+    "loss_before",
+    "loss_sd_before",
+    "spike",
+    "spike_relative",
+    "spike_z",
+    "steps_to_peak",
+    "recovery_steps",
+    "recovery_censored_at",
+    "overshoot_area",
+    "val_loss_before",
+    "val_loss_end",
+    "gain",
+    *_RESPONSE,
+    "gradient_depth_trend",
+    "second_moment_depth_trend",
+    "lambda_max_before",
+    "lambda_max_after",
+    "lambda_max_end",
+)
+RESTART_LAYER_COLUMNS: Final = (
+    "step",
+    "layer",
+    "depth",
+    "kind",
+    "residual",
+    "size",
+    *_STATE,
+    *_RESPONSE,
+)
+CURVATURE_COLUMNS: Final = (
+    "step",
+    "epoch",
+    "occasion",
+    "lambda_max",
+    "residual",
+    "products",
+    "stability_margin",
+    "directional_sharpness",
+    "gradient_square",
+    "gradient_trace",
+    "noise_scale",
+    "momentum_cosine",
+    "update_ratio",
+    "root_v_p05",
+    "root_v_p50",
+    "root_v_p95",
+    "root_v_below_eps",
 )
 TIMING_COLUMNS: Final = ("step", "wall_s", "steps_per_s", "max_rss_bytes")
 
@@ -54,9 +141,21 @@ LOGS: Final = {
     "evals.csv": EVAL_COLUMNS,
     "restarts.csv": RESTART_COLUMNS,
 }
-"""The logs inside the bit-for-bit promise; ``timing.csv`` is outside."""
+"""The logs of every record inside the bit-for-bit promise; ``timing.csv`` is outside."""
+
+MORE_LOGS: Final = {
+    "restart_layers.csv": RESTART_LAYER_COLUMNS,
+    "curvature.csv": CURVATURE_COLUMNS,
+}
+"""Logs of the records that have something to say in them; inside the promise too."""
+
+ALL_LOGS: Final = {**LOGS, **MORE_LOGS}
 
 EARLIER: Final = {
     "steps.csv": (tuple(name for name in STEP_COLUMNS if name != "weight_decay"),),
+    "layers.csv": (("step", "layer", *NORMS),),
+    "restarts.csv": (
+        ("step", "epoch", "cycle", "cause", "planned_length", "lr_before", "lr_after"),
+    ),
 }
 """Columns that logs had before; records with them stay readable."""

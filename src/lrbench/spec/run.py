@@ -7,14 +7,26 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import (
+    AfterValidator,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
 from lrbench.errors import RecordError
 from lrbench.spec.canonical import canonical, digest
+from lrbench.spec.frozen import Frozen, Positive
+from lrbench.spec.restart import CurvatureSpec, ForkSpec, RestartSpec
 
 FORMAT_VERSION: Final = 1
 """Of the specification and the record. Records of older formats stay readable."""
+
+RESTART_WINDOW: Final = 50
+"""Updates on either side of a restart that are looked at closely, where nothing else was asked."""
 
 
 def _device(name: str) -> str:
@@ -28,13 +40,6 @@ Precision = Literal["float32", "float64", "bf16"]
 Engine = Literal["loop"]
 Profile = Literal["native", "strict", "portable"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Positive = Annotated[int, Field(ge=1)]
-
-
-class Frozen(BaseModel):
-    """A value: strict types, no unknown keys, no NaN, no change."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Component(Frozen):
@@ -99,9 +104,18 @@ class DiagnosticsSpec(Frozen):
     Parameters
     ----------
     layers_every : int in [1, inf) in updates, or None for no rows per layer
+    restart_window : int in [0, inf), updates
+        On either side of a restart there are rows per layer of every update.
+    curvature : CurvatureSpec, optional
     """
 
     layers_every: Positive | None = None
+    restart_window: Annotated[int, Field(ge=0)] = RESTART_WINDOW
+    curvature: CurvatureSpec | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return _without_defaults(handler(self), restart_window=RESTART_WINDOW, curvature=None)
 
 
 class ComputeSpec(Frozen):
@@ -135,7 +149,11 @@ class StreamSeeds(Frozen):
 
 
 class RunSpec(Frozen):
-    """Everything that decides the numbers of one run, and nothing else."""
+    """Everything that decides the numbers of one run, and nothing else.
+
+    What restarts do, a trigger and a fork are no part of its plain form where there is nothing to
+    say of them, so that a run is the same one as before they could be said.
+    """
 
     format_version: Literal[1] = FORMAT_VERSION
     dataset: DatasetSpec
@@ -147,6 +165,14 @@ class RunSpec(Frozen):
     compute: ComputeSpec
     seed: Seed
     streams: StreamSeeds
+    restart: RestartSpec = Field(default_factory=RestartSpec)
+    trigger: Component | None = None
+    fork: ForkSpec | None = None
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        defaults = {"restart": RestartSpec().model_dump(mode="json"), "trigger": None, "fork": None}
+        return _without_defaults(handler(self), **defaults)
 
     @classmethod
     def of(cls, plain: Mapping[str, Any], where: str) -> Self:
@@ -185,6 +211,11 @@ class RunSpec(Frozen):
     def arm(self) -> dict[str, Any]:
         """All settings but those that follow the seed; equal for the runs of one arm."""
         return arm_of(self.model_dump(mode="json"))
+
+
+def _without_defaults(plain: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    """``plain`` without those of ``defaults`` that are as they are by default."""
+    return {k: v for k, v in plain.items() if k not in defaults or v != defaults[k]}
 
 
 def arm_of(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Literal
 
 from lrbench.spec.canonical import canonical, digest
-from lrbench.spec.run import FORMAT_VERSION, Frozen, RunSpec, Seed
+from lrbench.spec.frozen import Frozen
+from lrbench.spec.run import FORMAT_VERSION, RunSpec, Seed
 
 
 class Arm(Frozen):

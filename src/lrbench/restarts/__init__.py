@@ -1,0 +1,1 @@
+"""What a warm restart does, and what it did."""

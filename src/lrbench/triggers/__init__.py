@@ -1,0 +1,1 @@
+"""When to restart: state machines that watch a run."""
