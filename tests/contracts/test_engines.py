@@ -71,6 +71,9 @@ class Delivered:
     layer_rows: list[Row] = field(default_factory=list)
     eval_rows: list[Row] = field(default_factory=list)
     restart_rows: list[Row] = field(default_factory=list)
+    restart_layer_rows: list[Row] = field(default_factory=list)
+    curvature_rows: list[Row] = field(default_factory=list)
+    kept: dict[int, State] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     outcome: Outcome | None = None
     saves_at: frozenset[int] = frozenset()
@@ -96,6 +99,19 @@ class Delivered:
         self.events.append(("restart", row[0]))
         self.restart_rows.append(row)
 
+    def restart_layers(self, rows: Sequence[Row]) -> None:
+        self.restart_layer_rows += rows
+
+    def curvature(self, row: Row) -> None:
+        self.events.append(("curvature", row[0]))
+        self.curvature_rows.append(row)
+
+    def keep(self, done: int, capture: Callable[[], State]) -> None:
+        self.events.append(("keep", done))
+        state = capture()
+        assert state.step == done
+        self.kept[done] = state
+
     def wants_state(self, done: int, is_look: bool) -> bool:
         return done in self.saves_at
 
@@ -105,7 +121,14 @@ class Delivered:
 
     @property
     def rows(self) -> list[list[Row]]:
-        return [self.step_rows, self.layer_rows, self.eval_rows, self.restart_rows]
+        return [
+            self.step_rows,
+            self.layer_rows,
+            self.eval_rows,
+            self.restart_rows,
+            self.restart_layer_rows,
+            self.curvature_rows,
+        ]
 
     @property
     def text(self) -> str:

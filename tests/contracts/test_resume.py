@@ -25,6 +25,7 @@ _module.loader.exec_module(rows)
 
 data_cache, engine, optimizer_path = rows.data_cache, rows.engine, rows.optimizer_path
 STEPS = 12
+LENGTH = rows.RESTART_COLUMNS.index("length")
 
 
 def saved(engine, plan, at=range(1, STEPS)):
@@ -40,11 +41,15 @@ def gone_on(engine, plan, state, at=()):
 
 def after(whole, step):
     """The rows a run that goes on at ``step`` has to deliver."""
+    ends = {row[0]: row[0] + row[LENGTH] for row in whole.restart_rows}
     return [
         [row for row in whole.step_rows if row[0] >= step],
         [row for row in whole.layer_rows if row[0] >= step],
         [row for row in whole.eval_rows if row[0] > step],
-        [row for row in whole.restart_rows if row[0] >= step],
+        # A cycle that ends there is closed by whoever makes the update that follows.
+        [row for row in whole.restart_rows if row[0] + row[LENGTH] >= step],
+        [row for row in whole.restart_layer_rows if ends[row[0]] >= step],
+        [row for row in whole.curvature_rows if row[0] > step],
     ]
 
 

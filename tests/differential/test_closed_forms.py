@@ -65,6 +65,15 @@ class Ends:
     def restarts(self, row: Any) -> None:
         pass
 
+    def restart_layers(self, rows: Any) -> None:
+        pass
+
+    def curvature(self, row: Any) -> None:
+        pass
+
+    def keep(self, done: int, capture: Any) -> None:
+        pass
+
     def wants_state(self, done: int, is_look: bool) -> bool:
         return False
 
