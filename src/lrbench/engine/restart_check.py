@@ -128,6 +128,7 @@ class _Trial:
     def update(self, scale: float = 1.0) -> None:
         """From zero on, so that no update is lost in the rounding of a weight."""
         self.flat.weight.zero_()
+        torch.manual_seed(0)
         for update in range(UPDATES):
             for place, grad in enumerate(self.flat.views(self.flat.grad)):
                 numbers = torch.arange(1.0, grad.numel() + 1) / (2 + place + update)
@@ -146,7 +147,7 @@ def _told(relation: str, key: str) -> Iterator[None]:
 
 def _wanted(spec: RestartSpec) -> list[str]:
     """The switches whose state must be there."""
-    return [switch for switch in SWITCHES if (getattr(spec, switch) not in ("keep", "tied"))]
+    return [switch for switch in SWITCHES if getattr(spec, switch) not in ("keep", "tied")]
 
 
 def _refuse_names(spec: RestartSpec) -> None:
