@@ -92,16 +92,14 @@ def policy_name(spec: RestartSpec) -> str:
 def _changed(spec: RestartSpec) -> dict[str, object]:
     """Switches that are not as ``keep`` has them and do something, in the order of the fields."""
     usual = RestartSpec()
-    ignored = {"state_names"}
-    if spec.weights != "shrink_perturb":
-        ignored |= {"shrink", "perturb"}
-    fields = [name for name in RestartSpec.model_fields if name not in ignored]
-    changed = {
-        name: getattr(spec, name) for name in fields if getattr(spec, name) != getattr(usual, name)
+    ignored = {"state_names", "shrink", "perturb"}
+    shrinking = {"shrink", "perturb"} if spec.weights == "shrink_perturb" else set()
+    return {
+        name: getattr(spec, name)
+        for name in RestartSpec.model_fields
+        if name in shrinking
+        or (name not in ignored and getattr(spec, name) != getattr(usual, name))
     }
-    if spec.weights == "shrink_perturb":
-        changed |= {"shrink": spec.shrink, "perturb": spec.perturb}
-    return changed
 
 
 def is_full_reset(spec: RestartSpec) -> bool:
@@ -170,8 +168,8 @@ def _multipliers(
     updates = range(1, 1 + math.ceil(3 / (1 - betas[0])))
     factors = {k: _multiplier(k, values, counts_anew, betas) for k in updates}
     farthest = max(updates, key=lambda k: abs(math.log(factors[k])))
-    first = f"update 1 times {factors[1]:.4g}"
-    return first if farthest == 1 else f"{first}, update {farthest} times {factors[farthest]:.4g}"
+    first = f"update 1 times {factors[1]:.3g}"
+    return first if farthest == 1 else f"{first}, update {farthest} times {factors[farthest]:.3g}"
 
 
 def _multiplier(
