@@ -210,6 +210,19 @@ def test_a_gain_is_of_the_looks_at_both_ends_of_the_cycle():
         assert row["gain"] == look(r) - look(end)
 
 
+def test_without_a_look_at_both_ends_there_is_no_gain():
+    for looks in ((29, 75), (30, 74), (30,)):
+        ledger = new_ledger()
+        ledger.look(looks[0], 3.0)
+        ledger.open(opened(30))
+        for step in looks[1:]:
+            ledger.look(step, 2.0)
+        row, _ = ledger.close(75, moved(30))
+        assert row["gain"] is None
+        assert row["val_loss_before"] == (3.0 if looks[0] == 30 else None)
+        assert row["val_loss_end"] == (2.0 if looks[-1] == 75 else None)
+
+
 def test_sharpness_is_of_right_before_right_after_and_the_end():
     first, second, third = (row for row, _ in ROWS)
     assert (first["lambda_max_before"], first["lambda_max_end"]) == (lambda_max(30), lambda_max(75))
@@ -223,6 +236,7 @@ def test_sharpness_past_the_window_or_long_before_does_not_count():
     ledger = new_ledger()
     ledger.curvature(28, 9.0)
     ledger.open(opened(30))
+    ledger.curvature(30, 8.0)
     ledger.curvature(30 + 22, 2.0)
     ledger.curvature(30 + 23, 7.0)
     row, _ = ledger.close(75, moved(30))
@@ -322,7 +336,8 @@ def test_a_run_that_diverges_has_a_row_without_a_number_that_is_none():
 
 def test_without_rows_of_the_update_before_it_a_restart_has_no_response_to_speak_of():
     ledger = new_ledger()
-    ledger.updates([step_row(step) for step in range(30)], [], [])
+    rows = [layer_row(part, 28) for part in (1, 2, 3)]
+    ledger.updates([step_row(step) for step in range(30)], rows, [layer_row(0, 28)])
     ledger.open(opened(30))
     ledger.updates([step_row(30)], [layer_row(part, 30) for part in (1, 2, 3)], [layer_row(0, 30)])
     row, _ = ledger.close(31, moved(30))
