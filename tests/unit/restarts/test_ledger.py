@@ -293,6 +293,24 @@ def test_a_ledger_restored_at_any_update_goes_on_as_if_nothing_had_been():
     assert follow(restores=range(TOTAL)) == ROWS
 
 
+def test_layers_of_the_update_before_a_restart_may_come_late():
+    rows = []
+    for is_late, is_restored in ((False, False), (True, False), (True, True)):
+        ledger, steps = new_ledger(), [step_row(step) for step in range(30)]
+        logged = [layer_row(part, 29) for part in (1, 2, 3)], [layer_row(0, 29)]
+        if is_late:
+            ledger.updates(steps, [], [])
+            ledger = again(ledger) if is_restored else ledger
+            ledger.updates([], *logged)
+        else:
+            ledger.updates(steps, *logged)
+        ledger.open(opened(30))
+        ledger.updates([step_row(30)], [layer_row(p, 30) for p in (1, 2, 3)], [layer_row(0, 30)])
+        rows.append(ledger.close(31, moved(30)))
+    assert rows[0] == rows[1] == rows[2]
+    assert rows[0][0]["effective_step_before"] is not None
+
+
 def test_a_state_is_not_changed_by_what_comes_after_it():
     ledger = new_ledger()
     ledger.open(opened(30))
