@@ -66,6 +66,7 @@ class Ledger:
         self._response = Response([sum(sizes), *sizes], layer_columns)
         self._losses = array("d")
         self._losses_before: Floats = np.zeros(0)
+        self._rate: tuple[Value, Value] = (-1, None)
         self._look: tuple[int, float | None] = (-1, None)
         self._lambda_max: tuple[int, float | None] = (-1, None)
         self._start: int | None = None
@@ -87,13 +88,19 @@ class Ledger:
             Every update, in order.
         layers : sequence of rows
             Of those that are logged by layer, a row a layer, in the order of the ledger's layers.
+            Those of the very last update may also come on their own, later, as when it turns out
+            only then that a restart follows it.
         whole : sequence of rows
             Of the same updates, a row of the same columns for the whole model.
         """
         assert len(layers) == len(whole) * len(self._layers)
         # A loss that is absent reads as NaN: it is not finite either.
         self._losses.extend(np.array([row[self._loss] for row in steps], dtype=np.float64))
-        rates = {row[self._step]: row[self._lr] for row in steps} if whole else {}
+        rates = dict([self._rate])
+        if whole:
+            rates |= {row[self._step]: row[self._lr] for row in steps}
+        if steps:
+            self._rate = (steps[-1][self._step], steps[-1][self._lr])
         self._response.add(rates, layers, whole, self._start)
 
     def look(self, step: int, val_loss: float) -> None:
@@ -207,6 +214,7 @@ class Ledger:
         facts = {
             "look": list(self._look),
             "lambda_max": list(self._lambda_max),
+            "rate": list(self._rate),
             "last_logged": last_logged,
             "start": self._start,
             "window": self._window,
@@ -225,6 +233,8 @@ class Ledger:
         self._look = (step, loss)
         step, lambda_max = facts["lambda_max"]
         self._lambda_max = (step, lambda_max)
+        step, lr = facts["rate"]
+        self._rate = (step, lr)
         self._start = facts["start"]
         self._window = facts["window"]
         self._row = dict(facts["row"])

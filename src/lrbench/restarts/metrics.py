@@ -133,19 +133,22 @@ def loss_response(before: Floats, after: Floats, window: int) -> LossResponse:
     LossResponse(level=3.0, sd=1.4142135623730951, height=4.0, relative=1.3333333333333333, z=4.0,
         steps_to_peak=0, recovery_steps=2, recovery_censored_at=None, overshoot_area=7.0)
     """
-    before = before[-window:]
+    before, after = before[-window:], finite_part(after)
     if not len(before) or not np.isfinite(before).all():
         return LossResponse()
     # All is measured from a loss nearby, so that equal losses have equal means, to the last bit.
     origin = before[-1]
-    before = before - origin
-    level = trailing_mean(before, window)[-1]
-    sd = float(np.std(before, ddof=1)) if len(before) > 1 else None
+    # A loss may be finite and its square, or a sum of a few, not; that is None in the end.
+    with np.errstate(over="ignore", invalid="ignore"):
+        level = trailing_mean(before - origin, window)[-1]
+        sd = finite(float(np.std(before - origin, ddof=1))) if len(before) > 1 else None
+        excess = trailing_mean(after - origin, window) - level
+        area = float(np.maximum(excess, 0).sum())
     spoken = finite(origin + level)
-    after = finite_part(after)
+    if spoken is None:
+        return LossResponse()
     if not len(after):
-        return LossResponse(level=spoken, sd=finite(sd), recovery_censored_at=0)
-    excess = trailing_mean(after - origin, window) - level
+        return LossResponse(level=spoken, sd=sd, recovery_censored_at=0)
     peak = int(np.argmax(excess))
     height = float(excess[peak])
     soonest = max(peak, window)
@@ -153,14 +156,14 @@ def loss_response(before: Floats, after: Floats, window: int) -> LossResponse:
     recovery = soonest + int(recovered[0]) if len(recovered) else None
     return LossResponse(
         level=spoken,
-        sd=finite(sd),
+        sd=sd,
         height=finite(height),
         relative=finite(height / spoken) if spoken else None,
         z=finite(height / sd * math.sqrt(window)) if sd else None,
         steps_to_peak=peak,
         recovery_steps=recovery,
         recovery_censored_at=len(after) if recovery is None else None,
-        overshoot_area=finite(float(np.maximum(excess, 0).sum())),
+        overshoot_area=finite(area),
     )
 
 
