@@ -38,8 +38,8 @@ powers = st.floats(0.1, 4.0)
 endpoints = st.sampled_from(["exclusive", "inclusive"])
 forms = st.sampled_from(FORMS)
 LEAST_STEPS = {"slanted_triangle": 2, "one_cycle": 3, "one_cycle_momentum": 3}
-OWN_WARMUP = {"inverse_sqrt", "noam"}
-COMPOSED = {"sequence", "scaled"}
+OWN_WARMUP = {"inverse_sqrt", "noam", "frozen"}
+COMPOSED = {"sequence", "scaled", "frozen"}
 
 
 def shaped(draw: st.DrawFn) -> dict[str, Any]:
@@ -222,6 +222,27 @@ def sequence_settings(draw: st.DrawFn, horizon: int) -> dict[str, Any]:
     }
 
 
+@st.composite
+def frozen_settings(draw: st.DrawFn, horizon: int) -> dict[str, Any]:
+    last = math.ceil(0.8 * horizon) - 1
+    steps = draw(st.sets(st.integers(1, last), max_size=5).map(sorted)) if last else []
+    actions = st.sampled_from(["restart", "decay", "reset"])
+    events = [{"step": step, "action": draw(actions)} for step in steps]
+    restarts = [event["step"] for event in events if event["action"] == "restart"]
+    # As many cycles as leave an update to each of them, whichever of them come.
+    room = min([horizon, *(horizon - step + i for i, step in enumerate(restarts, start=1))])
+    bases = ["constant", "cosine", {"name": "wsd", "cooldown": "0%"}, {"name": "step"}]
+    bases[3] |= {"step_size": draw(st.integers(1, horizon)), "gamma": draw(multipliers)}
+    return {
+        "of": draw(st.sampled_from(bases)),
+        "events": events,
+        "num_cycles": draw(st.none() | st.integers(len(restarts) + 1, room)),
+        "peak_decay": draw(multipliers),
+        "decay_factor": draw(multipliers),
+        "final_fraction": draw(st.sampled_from([0.0, 0.1, 0.2])),
+    }
+
+
 def settings_of(name: str, horizon: int) -> st.SearchStrategy[dict[str, Any]]:
     """Every kind of settings ``name`` accepts in a run with ``horizon`` steps after the warmup."""
     length = st.integers(1, 2 * horizon)
@@ -287,6 +308,7 @@ def settings_of(name: str, horizon: int) -> st.SearchStrategy[dict[str, Any]]:
         "scaled": lambda: st.fixed_dictionaries(
             {"of": inner_schedule(horizon), "scale_factor": scales}
         ),
+        "frozen": lambda: frozen_settings(horizon),
         "table": lambda: table_settings(horizon),
     }
     return known[name]()
