@@ -774,6 +774,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "infinite": {"cooldown": 5, "anneal": 5},
     "sequence": {"pieces": ["linear", "cosine"], "boundaries": [8]},
     "scaled": {"of": "cosine", "scale_factor": 0.5},
+    "frozen": {"of": "cosine", "events": [{"step": 5, "action": "restart"}]},
     "table": {"steps": [0, 4], "factors": [1.0, 0.5]},
     "one_cycle_momentum": {"peak": 5},
 }
@@ -860,6 +861,17 @@ OUTSIDE: dict[str, dict[str, list[Any]]] = {
         "boundaries": [None, [0], [-1], [RUN], [3, 5], []],
     },
     "scaled": {"of": [None, {}, {"gamma": 0.5}], "scale_factor": [None, *POSITIVE]},
+    "frozen": {
+        "of": [None, {}, {"gamma": 0.5}],
+        "events": [
+            [{"step": step, "action": "decay"} for step in steps]
+            for steps in ([0], [-1], [5, 5], [9, 5], [math.ceil(0.75 * RUN)])
+        ],
+        "num_cycles": [*LENGTH, RUN + 1],
+        "peak_decay": DECAY,
+        "decay_factor": DECAY,
+        "final_fraction": [-0.1, 1.0, NAN],
+    },
     "table": {
         "steps": [[], [1, 4], [0, 0], [0, 4, 3]],
         "factors": [[1.0], [1.0, -0.1], [1.0, NAN], [INF, 1.0]],
@@ -998,7 +1010,8 @@ def test_the_file_of_a_schedule_has_its_builders_defaults(name: str) -> None:
             is_open = parameter.default is None or parameter.annotation is Steps or key == "file"
             assert is_open, key
         elif not parameter.is_required:
-            assert value == parameter.default, key
+            is_list = isinstance(value, list)
+            assert (tuple(value) if is_list else value) == parameter.default, key
 
 
 @EVERY_SCHEDULE
