@@ -12,6 +12,9 @@ from lrbench.engine.tables import control_rates, restarts_of, table_digest, tabu
 from lrbench.errors import ScheduleError
 from lrbench.schedules.base import Cycles, Schedule
 from lrbench.schedules.events import PlannedRestart
+from lrbench.spec.restart import RestartSpec
+
+KEEP = RestartSpec()
 
 
 def test_a_table_has_a_row_an_update_and_a_column_a_lane():
@@ -42,10 +45,14 @@ def test_a_product_that_overflows_is_refused_and_zero_is_not():
 def test_restarts_have_the_length_their_cycle_has_in_this_run():
     starts = [0, 3, 8, 20]
     schedule = Schedule(lambda step: 1.0, Cycles(lambda i: starts[i] if i < len(starts) else None))
-    assert restarts_of(schedule, 30) == (Restart(3, 1, 5), Restart(8, 2, 12), Restart(20, 3, 10))
-    assert restarts_of(schedule, 20) == (Restart(3, 1, 5), Restart(8, 2, 12))
-    assert restarts_of(schedule, 9) == (Restart(3, 1, 5), Restart(8, 2, 1))
-    assert restarts_of(schedule, 3) == ()
+    assert restarts_of(schedule, 30, KEEP) == (
+        Restart(3, 1, 5),
+        Restart(8, 2, 12),
+        Restart(20, 3, 10),
+    )
+    assert restarts_of(schedule, 20, KEEP) == (Restart(3, 1, 5), Restart(8, 2, 12))
+    assert restarts_of(schedule, 9, KEEP) == (Restart(3, 1, 5), Restart(8, 2, 1))
+    assert restarts_of(schedule, 3, KEEP) == ()
 
 
 def test_the_digest_of_a_table_is_that_of_its_little_endian_bytes():
@@ -65,11 +72,13 @@ def test_restarts_that_were_decided_on_keep_their_plans_and_causes():
     starts = [0, 3, 8]
     cycles = Cycles(lambda i: starts[i] if i < len(starts) else None)
     schedule = Schedule(lambda step: 1.0, cycles, planned=planned)
-    assert restarts_of(schedule, 30) == (
+    assert restarts_of(schedule, 30, KEEP) == (
         Restart(3, 1, 9, cause="plateau", statistic=0.5, threshold=0.25),
         Restart(8, 2, 2, cause="gradient"),
     )
-    assert restarts_of(schedule, 8) == restarts_of(schedule, 30)[:1]
+    assert restarts_of(schedule, 8, KEEP) == restarts_of(schedule, 30, KEEP)[:1]
+    reset = RestartSpec(momentum="reset")
+    assert [restart.policy for restart in restarts_of(schedule, 30, reset)] == [reset, reset]
 
 
 def test_a_control_goes_straight_from_before_the_restart_to_the_same_end():
