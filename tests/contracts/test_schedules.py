@@ -38,8 +38,8 @@ powers = st.floats(0.1, 4.0)
 endpoints = st.sampled_from(["exclusive", "inclusive"])
 forms = st.sampled_from(FORMS)
 LEAST_STEPS = {"slanted_triangle": 2, "one_cycle": 3, "one_cycle_momentum": 3}
-OWN_WARMUP = {"inverse_sqrt", "noam"}
-COMPOSED = {"sequence", "scaled"}
+OWN_WARMUP = {"inverse_sqrt", "noam", "frozen"}
+COMPOSED = {"sequence", "scaled", "frozen"}
 
 
 def shaped(draw: st.DrawFn) -> dict[str, Any]:
@@ -222,6 +222,27 @@ def sequence_settings(draw: st.DrawFn, horizon: int) -> dict[str, Any]:
     }
 
 
+@st.composite
+def frozen_settings(draw: st.DrawFn, horizon: int) -> dict[str, Any]:
+    last = math.ceil(0.8 * horizon) - 1
+    steps = draw(st.sets(st.integers(1, last), max_size=5).map(sorted)) if last else []
+    actions = st.sampled_from(["restart", "decay", "reset"])
+    events = [{"step": step, "action": draw(actions)} for step in steps]
+    restarts = [event["step"] for event in events if event["action"] == "restart"]
+    # As many cycles as leave an update to each of them, whichever of them come.
+    room = min([horizon, *(horizon - step + i for i, step in enumerate(restarts, start=1))])
+    bases = ["constant", "cosine", {"name": "wsd", "cooldown": "0%"}, {"name": "step"}]
+    bases[3] |= {"step_size": draw(st.integers(1, horizon)), "gamma": draw(multipliers)}
+    return {
+        "of": draw(st.sampled_from(bases)),
+        "events": events,
+        "num_cycles": draw(st.none() | st.integers(len(restarts) + 1, room)),
+        "peak_decay": draw(multipliers),
+        "decay_factor": draw(multipliers),
+        "final_fraction": draw(st.sampled_from([0.0, 0.1, 0.2])),
+    }
+
+
 def settings_of(name: str, horizon: int) -> st.SearchStrategy[dict[str, Any]]:
     """Every kind of settings ``name`` accepts in a run with ``horizon`` steps after the warmup."""
     length = st.integers(1, 2 * horizon)
@@ -287,6 +308,7 @@ def settings_of(name: str, horizon: int) -> st.SearchStrategy[dict[str, Any]]:
         "scaled": lambda: st.fixed_dictionaries(
             {"of": inner_schedule(horizon), "scale_factor": scales}
         ),
+        "frozen": lambda: frozen_settings(horizon),
         "table": lambda: table_settings(horizon),
     }
     return known[name]()
@@ -752,6 +774,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "infinite": {"cooldown": 5, "anneal": 5},
     "sequence": {"pieces": ["linear", "cosine"], "boundaries": [8]},
     "scaled": {"of": "cosine", "scale_factor": 0.5},
+    "frozen": {"of": "cosine", "events": [{"step": 5, "action": "restart"}]},
     "table": {"steps": [0, 4], "factors": [1.0, 0.5]},
     "one_cycle_momentum": {"peak": 5},
 }
@@ -838,6 +861,17 @@ OUTSIDE: dict[str, dict[str, list[Any]]] = {
         "boundaries": [None, [0], [-1], [RUN], [3, 5], []],
     },
     "scaled": {"of": [None, {}, {"gamma": 0.5}], "scale_factor": [None, *POSITIVE]},
+    "frozen": {
+        "of": [None, {}, {"gamma": 0.5}],
+        "events": [
+            [{"step": step, "action": "decay"} for step in steps]
+            for steps in ([0], [-1], [5, 5], [9, 5], [math.ceil(0.75 * RUN)])
+        ],
+        "num_cycles": [*LENGTH, RUN + 1],
+        "peak_decay": DECAY,
+        "decay_factor": DECAY,
+        "final_fraction": [-0.1, 1.0, NAN],
+    },
     "table": {
         "steps": [[], [1, 4], [0, 0], [0, 4, 3]],
         "factors": [[1.0], [1.0, -0.1], [1.0, NAN], [INF, 1.0]],
@@ -976,7 +1010,8 @@ def test_the_file_of_a_schedule_has_its_builders_defaults(name: str) -> None:
             is_open = parameter.default is None or parameter.annotation is Steps or key == "file"
             assert is_open, key
         elif not parameter.is_required:
-            assert value == parameter.default, key
+            is_list = isinstance(value, list)
+            assert (tuple(value) if is_list else value) == parameter.default, key
 
 
 @EVERY_SCHEDULE

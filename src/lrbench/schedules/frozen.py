@@ -309,8 +309,9 @@ def _event(index: int, given: Mapping[str, Any]) -> Event:
     require(is_step, f"{place}.step", "must be a number of updates", step)
     actions = get_args(Action)
     near = nearest(str(action), actions)
+    remedy = f"{near} in place of {action}" if near else None
     relation = f"must be one of: {', '.join(actions)}"
-    require(action in actions, f"{place}.action", relation, action, near)
+    require(action in actions, f"{place}.action", relation, action, remedy)
     require(isinstance(cause, str), f"{place}.cause", "must be a text", cause)
     numbers = {key: given.get(key) for key in ("statistic", "threshold")}
     for key, value in numbers.items():
