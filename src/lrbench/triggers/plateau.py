@@ -126,7 +126,7 @@ def plateau(
     decays : int in [1, inf)
         Decays of each cycle before its restart.
     patience : int in [1, inf) or None, in evaluations
-        None: 10, and at least an eighth of the run, since noise hides a fall for about so long.
+        None: 10, and at least a seventh of the run, since noise hides a fall for about so long.
     rtol, atol : float in [0, inf)
         What a loss must improve by; ``rtol`` None: 1e-3 of the train loss, 1e-4 of the held-out
         one.
@@ -181,7 +181,7 @@ def plateau(
         final_fraction=final_fraction,
     )
     if patience is None:
-        patience = max(10, math.ceil(total_steps / 8 / every))
+        patience = max(10, math.ceil(total_steps / 7 / every))
     require_count("patience", patience)
     require_room("patience", patience, patience, every, rules.reserve)
     return Plateau(

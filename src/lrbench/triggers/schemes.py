@@ -160,6 +160,7 @@ def function_scheme(
         deterministic,
         window_steps,
         shorter,
+        1,
         margin,
         consecutive,
         total_steps=total_steps,
@@ -228,6 +229,7 @@ def gradient_scheme(
         deterministic,
         window_steps,
         max(20, total_steps // 50),
+        0,
         margin,
         consecutive,
         total_steps=total_steps,
@@ -249,6 +251,7 @@ def _windows(
     deterministic: bool,
     window_steps: int | None,
     usual_window: int,
+    unjudged: int,
     margin: float,
     consecutive: int,
     *,
@@ -258,7 +261,7 @@ def _windows(
     rewarm_steps: int,
     final_fraction: float,
 ) -> tuple[int, Rules]:
-    """The interval and the rules of both schemes."""
+    """The interval and the rules of both schemes; ``unjudged`` windows come before the first."""
     require_tolerance("margin", margin)
     require_count("consecutive", consecutive)
     if deterministic:
@@ -281,5 +284,6 @@ def _windows(
         final_fraction=final_fraction,
     )
     if not deterministic:
-        require_room("consecutive", consecutive, consecutive, window, rules.reserve)
+        last = consecutive - 1 + unjudged
+        require_room("consecutive", consecutive, last, window, rules.reserve)
     return window, rules
