@@ -27,8 +27,7 @@ COSINE, COSINE_NOISE = -0.05, 0.3
 """Of momentum and gradient in noise: a little below 0, since noise is taken back."""
 
 STRAIGHTNESS = 0.1
-"""Of the way, and of the signal to its noise, on a curve at 1: twice what ``stall`` and ``snr`` fire
-at by default."""
+"""Of the way, and of the signal to its noise, on a curve at 1: twice the default thresholds."""
 
 
 @dataclass(frozen=True)
