@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from lrbench.triggers.base import Aftermath, Decision, Need, Observation, State, Steps
-from lrbench.triggers.plateau import make_aftermath
+from lrbench.triggers.plateau import make_aftermath, usual_half_life
 from lrbench.triggers.rules import (
     Rules,
     interval,
@@ -100,7 +100,7 @@ def grad_norm(
     every_steps : int or None, in updates
         Between two evaluations; None: 1/200 of the run.
     half_life_steps : int or None, in updates
-        Of the average of the norm; None: one interval.
+        Of the average of the norm; None: 1/50 of the run, and at least one interval.
     spike_factor : float in (1, inf)
         A norm above this multiple of the average is a spike.
     gate : float in (0, 1] or None
@@ -128,7 +128,7 @@ def grad_norm(
     require(is_part, "reference_fraction", "must lie in (0, 1)", reference_fraction)
     require_count("patience", patience)
     require(1 < spike_factor < math.inf, "spike_factor", "must be finite and above 1", spike_factor)
-    half_life = every if half_life_steps is None else half_life_steps
+    half_life = usual_half_life(every, total_steps) if half_life_steps is None else half_life_steps
     require_length("half_life", half_life, max(total_steps, 2))
     rules = make_rules(
         total_steps=total_steps,
@@ -149,7 +149,7 @@ def grad_norm(
         fraction=fraction,
         patience=patience,
         reference_evaluations=reference,
-        smoother=Smoother(half_life, spike_factor, 2 * every),
+        smoother=Smoother(half_life, spike_factor, max(2 * every, half_life)),
         rules=rules,
         after=make_aftermath(peak_decay, 1.0, max_restarts + 1, final_fraction),
     )

@@ -126,15 +126,15 @@ def plateau(
     decays : int in [1, inf)
         Decays of each cycle before its restart.
     patience : int in [1, inf) or None, in evaluations
-        None: 10, and at least a tenth of the run, since noise around a level that does not change
-        looks like a plateau that long by chance.
+        None: 10, and at least a seventh of the run, since noise hides a fall for about so long.
     rtol, atol : float in [0, inf)
         What a loss must improve by; ``rtol`` None: 1e-3 of the train loss, 1e-4 of the held-out
         one.
     every_steps : int or None, in updates
         Between two evaluations; None: 1/200 of the run, or the evaluation interval of the run.
     half_life_steps : int or None, in updates
-        Of the average of the train loss; None: one interval. A held-out loss is not smoothed.
+        Of the average of the train loss; None: 1/50 of the run, and at least one interval. A
+        held-out loss is not smoothed.
     spike_factor : float in (1, inf)
         A loss above this multiple of the average is a spike.
     gate : float in (0, 1] or None
@@ -181,7 +181,7 @@ def plateau(
         final_fraction=final_fraction,
     )
     if patience is None:
-        patience = max(10, math.ceil(total_steps / 10 / every))
+        patience = max(10, math.ceil(total_steps / 7 / every))
     require_count("patience", patience)
     require_room("patience", patience, patience, every, rules.reserve)
     return Plateau(
@@ -223,14 +223,19 @@ def watch_interval(watch: Watch, every_steps: int | None, total_steps: int, eval
 def make_smoother(
     watch: Watch, half_life_steps: int | None, every: int, spike_factor: float, total_steps: int
 ) -> Smoother:
-    """The average of a loss; a spike lasts at most two intervals."""
+    """The average of a loss; a spike lasts two intervals, or its half-life, at most."""
     require(1 < spike_factor < math.inf, "spike_factor", "must be finite and above 1", spike_factor)
     if watch == "val":
         return Smoother(0.0, spike_factor, 2)
-    half_life = every if half_life_steps is None else half_life_steps
+    half_life = usual_half_life(every, total_steps) if half_life_steps is None else half_life_steps
     relation = f"must be at least 1 step and shorter than the run ({total_steps} steps)"
     require(1 <= half_life < max(total_steps, 2), "half_life", relation, half_life)
-    return Smoother(half_life, spike_factor, 2 * every)
+    return Smoother(half_life, spike_factor, max(2 * every, half_life))
+
+
+def usual_half_life(every: int, total_steps: int) -> int:
+    """Updates after which a number's weight in an average is halved, if nothing else is asked."""
+    return max(every, total_steps // 50)
 
 
 def make_aftermath(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from lrbench.errors import TriggerError
 from lrbench.triggers.base import Action, Observation, State
@@ -39,12 +40,15 @@ class Rules:
         Restarts only where the rate is at most this fraction of its cycle's peak; None: anywhere.
     reserve : int
         First update of the final anneal: no decision from there on.
+    total_steps : int
+        Length of the run, in which every later cycle must find room too.
     """
 
     refractory: int
     max_restarts: int
     gate: float | None
     reserve: int
+    total_steps: int
 
     def start(self) -> dict[str, int | None]:
         """No decision yet."""
@@ -61,8 +65,10 @@ class Rules:
         """Whether ``action`` may be decided now; ``counts`` says whether the cap is for it."""
         if seen.step >= self.reserve or (counts and state["fired"] >= self.max_restarts):
             return False
-        is_gated = action == "restart" and self.gate is not None
-        return not is_gated or seen.heat <= (self.gate or 0.0) * _ROUNDING
+        if action != "restart":
+            return True
+        has_room = self.total_steps - seen.step >= self.max_restarts - state["fired"]
+        return has_room and (self.gate is None or seen.heat <= self.gate * _ROUNDING)
 
     def decided(self, state: State, seen: Observation, *, counts: bool = True) -> dict[str, int]:
         """The part of the state that remembers decisions, after one."""
@@ -100,7 +106,10 @@ def make_rules(
     require(0 <= final_fraction < 1, "final_fraction", "must lie in [0, 1)", final_fraction)
     if gate is not None:
         require(0 < gate <= 1, "gate", "must lie in (0, 1], or be null", gate)
-    reserve = math.ceil((1 - final_fraction) * total_steps)
+    relation = f"must leave every cycle an update of the run ({total_steps} steps)"
+    require(num_cycles <= total_steps, "max_restarts", relation, max_restarts)
+    # The fraction is taken for the decimal it is written as, as the schedule does.
+    reserve = math.ceil((1 - Fraction(str(final_fraction))) * total_steps)
     shortest = rewarm_steps + window
     if refractory_steps is None:
         transient = max(SHORTEST_SETTLING, math.ceil(total_steps / num_cycles / 20))
@@ -111,7 +120,7 @@ def make_rules(
         require(refractory_steps >= shortest, "refractory", relation, refractory_steps, remedy)
         relation = f"must be shorter than the run before its final anneal ({reserve} steps)"
         require(refractory_steps < reserve, "refractory", relation, refractory_steps)
-    return Rules(refractory_steps, max_restarts, gate, reserve)
+    return Rules(refractory_steps, max_restarts, gate, reserve, total_steps)
 
 
 def interval(every_steps: int | None, total_steps: int) -> int:

@@ -105,7 +105,6 @@ class GradientScheme:
 def function_scheme(
     *,
     total_steps: int,
-    steps_per_epoch: int,
     rewarm_steps: int = 0,
     deterministic: bool = False,
     window_steps: Steps | None = None,
@@ -131,7 +130,7 @@ def function_scheme(
         For full batches: every update is a window, and any rise of the loss fires. The settings of
         windows and margins then have no effect.
     window_steps : int or None, in updates
-        None: one epoch, or 1/20 of the run where that is shorter.
+        None: 1/20 of the run; an epoch is a good choice too.
     rtol : float in [0, inf)
     margin : float in [0, inf), in standard errors
         Neighbouring losses that are alike count as fewer.
@@ -153,13 +152,13 @@ def function_scheme(
     ----------
     O'Donoghue & Candès 2015 (arXiv:1204.3982), §3.2; windows: reference/schedules.md §3.3.
     """
-    shorter = min(steps_per_epoch, max(1, total_steps // 20))
     require_tolerance("rtol", rtol)
     require(1 < spike_factor < math.inf, "spike_factor", "must be finite and above 1", spike_factor)
     every, rules = _windows(
         deterministic,
         window_steps,
-        shorter,
+        max(1, total_steps // 20),
+        1,
         margin,
         consecutive,
         total_steps=total_steps,
@@ -228,6 +227,7 @@ def gradient_scheme(
         deterministic,
         window_steps,
         max(20, total_steps // 50),
+        0,
         margin,
         consecutive,
         total_steps=total_steps,
@@ -249,6 +249,7 @@ def _windows(
     deterministic: bool,
     window_steps: int | None,
     usual_window: int,
+    unjudged: int,
     margin: float,
     consecutive: int,
     *,
@@ -258,7 +259,7 @@ def _windows(
     rewarm_steps: int,
     final_fraction: float,
 ) -> tuple[int, Rules]:
-    """The interval and the rules of both schemes."""
+    """The interval and the rules of both schemes; ``unjudged`` windows come before the first."""
     require_tolerance("margin", margin)
     require_count("consecutive", consecutive)
     if deterministic:
@@ -281,5 +282,6 @@ def _windows(
         final_fraction=final_fraction,
     )
     if not deterministic:
-        require_room("consecutive", consecutive, consecutive, window, rules.reserve)
+        last = consecutive - 1 + unjudged
+        require_room("consecutive", consecutive, last, window, rules.reserve)
     return window, rules

@@ -113,7 +113,7 @@ def plateau_slope(
     watch : "train" or "val"
     on_plateau : "restart" or "decay"
     evaluations : int in [5, inf) or None
-        None: 10, and at least a fifth of the run, so that a tenth of noise cannot hide a fall.
+        None: 10, and at least a quarter of the run, since noise hides a fall for some time.
     rtol : float in [0, inf) or None
         None: 1e-3 of the train loss, 1e-4 of the held-out one.
     level : float in (0, 1)
@@ -154,7 +154,7 @@ def plateau_slope(
         final_fraction=final_fraction,
     )
     if evaluations is None:
-        evaluations = max(10, math.ceil(total_steps / 5 / every))
+        evaluations = max(10, math.ceil(total_steps / 4 / every))
     require_count("evaluations", evaluations, 5)
     require_room("evaluations", evaluations, evaluations - 1, every, rules.reserve)
     return PlateauSlope(
