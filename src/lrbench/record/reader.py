@@ -101,6 +101,8 @@ class Record:
         try:
             data = read_file(path, LOG_LIMIT)
         except FileNotFoundError:
+            if name in layout.MORE_LOGS and name not in self.result.get("logs", {}):
+                return Log(layout.MORE_LOGS[name], [])
             raise RecordError("must exist in a record", key=str(path)) from None
         except OSError as error:
             raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
@@ -111,8 +113,8 @@ class Record:
             # Still being written, or cut off by a kill: the last line may be half a line.
             data = data[: data.rfind(b"\n") + 1]
         header = data.partition(b"\n")[0].decode(errors="replace")
-        known = layout.LOGS[name], *layout.EARLIER.get(name, ())
-        columns = next((c for c in known if header == ",".join(c)), layout.LOGS[name])
+        known = layout.ALL_LOGS[name], *layout.EARLIER.get(name, ())
+        columns = next((c for c in known if header == ",".join(c)), layout.ALL_LOGS[name])
         return parse_log(data, columns, path)
 
     def attempts(self) -> list[dict[str, Any]]:
