@@ -77,7 +77,9 @@ def restart(place: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def layer(place: int, depth: int, name: str, kind: str = "linear", **changes: Any) -> dict[str, Any]:
+def layer(
+    place: int, depth: int, name: str, kind: str = "linear", **changes: Any
+) -> dict[str, Any]:
     """What that restart did to one layer."""
     return {
         "step": 312 * place,

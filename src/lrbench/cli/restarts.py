@@ -63,6 +63,6 @@ def _show(found: Restarts, layers: bool | None) -> None:
     if found.run:
         lines = story.tell(found.run, width, twin, whole_model=layers)
     else:
-        lines = overview.tell(found.arms, width, twin, layers)
+        lines = overview.tell(found.arms, width, twin, whole_model=layers)
     for line in lines:
         console.put(line)

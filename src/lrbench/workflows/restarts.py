@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrbench.errors import ConfigError, DamageError, RecordError
@@ -104,11 +104,7 @@ def _of_folder(folder: Path, path: Path) -> Restarts:
         path,
         run=None,
         arms=tuple(describe_arm(name, ledgers[arm]) for arm, name in _labels(kept).items()),
-        notices=(
-            *notices.of_mismatches(mismatches),
-            *notices.of_skipped(skipped),
-            *_of_diverged(ledgers),
-        ),
+        notices=(*notices.of_mismatches(mismatches), *notices.of_skipped(skipped)),
         skipped=tuple(skipped),
         mismatches=tuple(map(str, mismatches)),
     )
@@ -116,8 +112,6 @@ def _of_folder(folder: Path, path: Path) -> Restarts:
 
 def _counted_as(status: str, record: Record) -> Ledger:
     """A complete run whose last evaluation is not finite counts as diverged, as in a summary."""
-    from dataclasses import replace
-
     return replace(read_ledger(record), status=str(status))
 
 
@@ -128,8 +122,3 @@ def _labels(rows: list[Row]) -> dict[str, str]:
     arms = one_row_an_arm(runs_frame(rows))
     apart = differing(arms, settings_in(arms)) or ("schedule",)
     return {arm["arm"]: label({key: arm[key] for key in apart}) for arm in arms.to_dict("records")}
-
-
-def _of_diverged(ledgers: dict[str, list[Ledger]]) -> list[str]:
-    runs = [one.run for arm in ledgers.values() for one in arm if one.status == Status.DIVERGED]
-    return [f"not in the figures, {len(runs)} diverged: {notices.some(runs, '; ')}"] if runs else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,25 +20,35 @@ class Line:
 
 def side_by_side(heads: Sequence[str], lines: Sequence[Line], width: int) -> Iterator[str]:
     """A column for each of ``heads``; those without room stand in a table of their own below."""
-    label = max(len(line.label) for line in lines if line.cells)
-    columns = range(len(heads))
-    widest = max(len(cell) for line in lines for cell in (*heads, *line.cells))
-    fitting = max(1, (width - label) // (widest + GAP))
-    for start in range(0, len(heads), fitting):
-        chosen = columns[start : start + fitting]
-        if start:
+    first = max(len(line.label) for line in lines if line.cells)
+    with_cells = [line.cells for line in lines if line.cells]
+    widths = [
+        max(len(head), *(len(cells[i]) for cells in with_cells)) for i, head in enumerate(heads)
+    ]
+    for chosen in _parts(widths, width - first):
+        if chosen[0] > 0:
             yield ""
-        yield _joined("", [heads[i] for i in chosen], label, widest)
+        yield _joined("", [heads[i] for i in chosen], [first, *(widths[i] for i in chosen)])
         for line in lines:
             cells = [line.cells[i] for i in chosen] if line.cells else []
-            yield _joined(line.label, cells, label, widest)
+            yield _joined(line.label, cells, [first, *(widths[i] for i in chosen)])
 
 
-def _joined(label: str, cells: Sequence[str], label_width: int, cell_width: int) -> str:
+def _parts(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Neighbouring columns that fit side by side."""
+    parts: list[list[int]] = [[]]
+    for index, width in enumerate(widths):
+        if parts[-1] and sum(widths[i] + GAP for i in parts[-1]) + width + GAP > room:
+            parts.append([])
+        parts[-1].append(index)
+    return parts
+
+
+def _joined(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
     if not cells:
         return label
-    parts = [f"{label:<{label_width}}", *(f"{cell:>{cell_width}}" for cell in cells)]
-    return (" " * GAP).join(parts)
+    numbers = (f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True))
+    return (" " * GAP).join([f"{label:<{widths[0]}}", *numbers])
 
 
 @dataclass(frozen=True)
@@ -75,6 +86,13 @@ def _row(cells: Sequence[tuple[str, Column]], widths: Sequence[int]) -> str:
         for (cell, column), w in zip(cells, widths, strict=True)
     ]
     return (" " * GAP).join(parts).rstrip()
+
+
+def fill(text: str, width: int, indent: str = "") -> list[str]:
+    """A paragraph; a word that is too long for a line is left whole."""
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
 
 
 def folded(name: str, width: int) -> list[str]:

@@ -8,9 +8,9 @@ from statistics import median
 from typing import Any
 
 from lrbench.report.escapes import printable
-from lrbench.report.restarts.grid import Column, plain_table
+from lrbench.report.restarts.grid import Column, fill, plain_table
 from lrbench.report.restarts.ledger import Row
-from lrbench.report.restarts.measures import Show, share, shown, signed, three, times, whole
+from lrbench.report.restarts.measures import Show, share, shown, signed_three, three, times, whole
 
 WHOLE = 16
 """Layers that are shown one by one; more are shown in bands."""
@@ -33,10 +33,8 @@ _TOLD = {
     "before, and how many updates on",
     "second_moment_peak": "root v: the same of the mean root second moment",
     "distance": "moved: from cycle end to cycle end, in % of the norm of the weights",
-    "effective_step_after": "update/rate: norm of an update / (learning rate x root of the "
-    "number of weights)",
 }
-_TRENDS = {
+TRENDS = {
     "gradient_depth_trend": "gradient's",
     "second_moment_depth_trend": "second moment's",
 }
@@ -99,30 +97,33 @@ def tell(row: Row, width: int, *, whole_model: bool | None) -> Iterator[str]:
         counts = Column(("", "layers"), tuple(str(len(group)) for group in groups.values()))
         numbers = _numbers([medians(group) for group in groups.values()])
         yield from plain_table([kinds, counts, *numbers], width)
-    yield from trends(row)
 
 
 def trends(row: Mapping[str, Any]) -> Iterator[str]:
     """A sentence on each slope of the logarithm of the layers' peaks over their depth."""
-    for column, whose in _TRENDS.items():
+    for column, whose in TRENDS.items():
         slope = row.get(column)
-        if slope is None:
-            continue
-        if slope == 0:
-            grows = "does not change with depth"
-        else:
-            grows = f"grows towards the {'output' if slope > 0 else 'input'}"
-        yield f"The {whose} response {grows}: slope of ln(peak) {signed(slope)} a layer."
+        if slope is not None:
+            yield f"The {whose} response {grows(slope, slope)}: ln(peak) {signed_three(slope)} a layer."
 
 
-def legend(layers: Iterable[Row], *, has_bands: bool) -> Iterator[str]:
+def grows(least: float, most: float) -> str:
+    """Where to, if all slopes between two numbers agree in it."""
+    if least > 0:
+        return "grows towards the output"
+    if most < 0:
+        return "grows towards the input"
+    return "has no trend over depth"
+
+
+def legend(layers: Iterable[Row]) -> Iterator[str]:
     """What the headings mean, of the columns that are there."""
     layers = list(layers)
     yield from (told for column, told in _TOLD.items() if _is_there(layers, column))
     if any(layer["residual"] for layer in layers):
         yield "*: on a residual branch"
-    if has_bands:
-        yield "several layers in a row: their medians"
+    if len({layer["kind"] for layer in layers}) > 1 or len({x["depth"] for x in layers}) > WHOLE:
+        yield "several layers in a line: their medians"
 
 
 def _numbers(rows: Sequence[Mapping[str, Any]]) -> list[Column]:

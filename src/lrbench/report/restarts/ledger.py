@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.logs import Log
 from lrbench.record.reader import UNREADABLE, Record, Status, read_json
@@ -33,6 +35,10 @@ _WHOLE = frozenset(
     }
 )
 """Columns of whole numbers."""
+
+_NEVER_EMPTY = frozenset(
+    {"step", "epoch", "cycle", "cause", "lr_before", "lr_after", "layer", "depth", "kind"}
+)
 
 
 @dataclass(frozen=True)
@@ -70,10 +76,11 @@ def read_ledger(record: Record) -> Ledger:
         A log of it is damaged.
     """
     log = _log(record, "restarts.csv")
-    rows = _rows(log)
-    layers = _rows(_log(record, "restart_layers.csv"))
+    rows = _rows(log, record.path / "restarts.csv")
+    layers = "restart_layers.csv"
+    layer_rows = _rows(_log(record, layers), record.path / layers)
     for row in rows:
-        row["layers"] = [layer for layer in layers if layer["step"] == row["step"]]
+        row["layers"] = [layer for layer in layer_rows if layer["step"] == row["step"]]
     return Ledger(
         run=record.run_id,
         status=str(record.status),
@@ -90,11 +97,15 @@ def _log(record: Record, name: str) -> Log:
     return record.log(name)
 
 
-def _rows(log: Log) -> list[Row]:
-    return [
+def _rows(log: Log, path: Path) -> list[Row]:
+    rows = [
         {name: _exact(name, value) for name, value in zip(log.columns, row, strict=True)}
         for row in log.rows
     ]
+    for number, row in enumerate(rows, start=2):
+        if empty := [name for name in row if name in _NEVER_EMPTY and row[name] is None]:
+            raise RecordError(f"line {number} must have its {empty[0]}", key=str(path))
+    return rows
 
 
 def _exact(column: str, value: Any) -> Any:
@@ -113,7 +124,7 @@ def _remarks(record: Record, rows: Sequence[Row]) -> list[str]:
         return [] if rows else [_why_none(record, trigger, steps)]
     open_ones = [step for step in planned[len(rows) :] if made is not None and step <= made]
     if record.status is Status.DIVERGED:
-        told = f"it diverged at update {made}"
+        told = "it diverged" if made is None else f"it diverged at update {made}"
         if open_ones:
             told += f", in the cycle of the restart after {open_ones[0]} updates"
     else:

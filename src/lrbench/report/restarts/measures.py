@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -45,6 +45,16 @@ def three(value: float) -> str:
     return f"{value:#.3g}".rstrip(".")
 
 
+def signed_three(value: float) -> str:
+    """Three significant digits and always a sign."""
+    return f"{'+' if value > 0 else ''}{three(value)}"
+
+
+def short_three(value: float) -> str:
+    """Three significant digits, no zeros at the end."""
+    return f"{value:.3g}"
+
+
 def times(value: float) -> str:
     """A ratio: ``x3.21``."""
     return f"x{three(value)}"
@@ -70,6 +80,15 @@ def text(value: str) -> str:
     return printable(value)
 
 
+BRIEF: dict[Show, Show] = {
+    number: three,
+    signed: signed_three,
+    short: short_three,
+    times: three,
+}
+"""How the same is shown where there is less room."""
+
+
 def shown(value: Any, show: Show) -> str:
     """``value``, or ``-`` where there is none."""
     return ABSENT if value is None else show(value)
@@ -87,14 +106,14 @@ class Measure:
         In words; two blanks in front where it belongs to the line above.
     show : function
         Of a number that is there.
-    over_seeds : {"mean", "median", ""}
-        What says something of several runs; nothing does of a name.
+    over_seeds : {"mean", "median"} or None
+        What is said of several runs; None: too little to take up a line.
     """
 
     column: str
     label: str
     show: Show
-    over_seeds: Literal["mean", "median", ""] = "mean"
+    over_seeds: Literal["mean", "median"] | None = "mean"
 
     def cell(self, row: Mapping[str, Any]) -> str:
         """Of one restart; ``>= 312`` where the loss was not back within 312 updates."""
@@ -104,10 +123,14 @@ class Measure:
             return shown(censored, lambda length: f">= {whole(length)}")
         return shown(value, self.show)
 
-    def spread(self, sd: float) -> str:
+    def brief(self, value: float | None) -> str:
+        """A statistic of several runs, with three significant digits."""
+        return shown(value, BRIEF.get(self.show, self.show))
+
+    def spread(self, sd: float | None) -> str:
         """A standard deviation in the unit of the numbers, two significant digits."""
         factor = 100 if self.show in (percent, share) else 1
-        return f"{factor * sd:.2g}"
+        return shown(sd, lambda value: f"{factor * value:.2g}")
 
 
 @dataclass(frozen=True)
@@ -124,71 +147,71 @@ SECTIONS = (
         (
             Measure("step", "after updates", whole, "median"),
             Measure("epoch", "  epochs", short, "median"),
-            Measure("cycle", "cycle (the first is 0)", whole, "median"),
-            Measure("cause", "cause", text, ""),
-            Measure("statistic", "  its statistic", number),
-            Measure("threshold", "  its threshold", number),
-            Measure("planned_length", "updates planned in the cycle", whole, "median"),
-            Measure("length", "  made", whole, "median"),
+            Measure("cycle", "cycle (the first is 0)", whole, None),
+            Measure("cause", "cause", text),
+            Measure("statistic", "  its statistic", short),
+            Measure("threshold", "  its threshold", short),
+            Measure("length", "cycle length, updates", whole, "median"),
+            Measure("planned_length", "  planned", whole, None),
             Measure("lr_before", "learning rate before", short),
             Measure("lr_after", "  after", short),
-            Measure("lr_ratio", "  after / before", times, "median"),
-            Measure("momentum", "momentum after", short),
+            Measure("lr_ratio", "  after / before", times, None),
+            Measure("momentum", "momentum after", short, None),
         ),
     ),
     Section(
         "state of the optimizer just before and just after",
         (
-            Measure("momentum_norm_before", "norm of the momentum before", number),
-            Measure("momentum_norm_after", "  after", number),
-            Measure("root_second_moment_before", "mean root 2nd moment before", number),
-            Measure("root_second_moment_after", "  after", number),
-            Measure("counter_before", "updates it counts before", whole, "median"),
-            Measure("counter_after", "  after", whole, "median"),
-            Measure("weight_norm_before", "norm of the weights before", number),
-            Measure("weight_norm_after", "  after", number),
+            Measure("momentum_norm_before", "momentum norm before", number, None),
+            Measure("momentum_norm_after", "  after", number, None),
+            Measure("root_second_moment_before", "root 2nd moment before", number, None),
+            Measure("root_second_moment_after", "  after", number, None),
+            Measure("counter_before", "update count before", whole, None),
+            Measure("counter_after", "  after", whole, None),
+            Measure("weight_norm_before", "weight norm before", number, None),
+            Measure("weight_norm_after", "  after", number, None),
         ),
     ),
     Section(
         "training loss, smoothed: mean of the last updates",
         (
-            Measure("window", "updates in that mean", whole, "median"),
+            Measure("window", "updates in that mean", whole, None),
             Measure("loss_before", "level before", number),
             Measure("loss_sd_before", "  sd of single updates", number),
-            Measure("spike", "highest, above that level", signed),
-            Measure("spike_relative", "  in % of the level", percent),
-            Measure("spike_z", "  z: in standard errors", three),
+            Measure("spike", "highest above it", signed),
+            Measure("spike_relative", "  in % of it", percent),
+            Measure("spike_z", "  z", three),
             Measure("steps_to_peak", "  updates until then", whole, "median"),
-            Measure("recovery_steps", "updates until back at level", whole, "median"),
-            Measure("overshoot_area", "area above (loss x updates)", number),
+            Measure("recovery_steps", "updates until back", whole, "median"),
+            Measure("overshoot_area", "area above the level", number),
         ),
     ),
     Section(
         "validation loss at the ends of cycles",
         (
-            Measure("val_loss_before", "end of the cycle before", number),
+            Measure("val_loss_before", "end of cycle before", number),
             Measure("val_loss_end", "end of this cycle", number),
-            Measure("gain", "gain (+: it is lower now)", signed),
+            Measure("gain", "gain (+: lower now)", signed),
         ),
     ),
     Section(
         "where the weights went, in % of their norm before",
         (
-            Measure("distance", "from cycle end to cycle end", share),
+            Measure("distance", "end to end of cycles", share),
             Measure("excursion", "farthest in between", share),
-            Measure("direction_cosine", "cos with the cycle before", cosine),
+            Measure("direction_cosine", "cos with cycle before", cosine),
         ),
     ),
     Section(
-        "gradients and moments, as multiples of the last update before",
+        "gradients and moments; peaks as multiples of the last update before",
         (
-            Measure("gradient_peak", "norm of the gradient, peak", times, "median"),
+            Measure("gradient_peak", "gradient norm, peak", times, "median"),
             Measure("gradient_peak_at", "  updates until then", whole, "median"),
-            Measure("second_moment_peak", "mean root 2nd moment, peak", times, "median"),
+            Measure("second_moment_peak", "root 2nd moment, peak", times, "median"),
             Measure("second_moment_peak_at", "  updates until then", whole, "median"),
-            Measure("momentum_cosine", "cos(momentum, gradient)", cosine),
-            Measure("update_cosine", "cos(update, -gradient)", cosine),
-            Measure("effective_step_before", "update per rate, before", number),
+            Measure("momentum_cosine", "cos(momentum, grad.)", cosine),
+            Measure("update_cosine", "cos(update, -grad.)", cosine),
+            Measure("effective_step_before", "update/rate before", number),
             Measure("effective_step_after", "  after", number),
         ),
     ),
@@ -201,3 +224,20 @@ SECTIONS = (
         ),
     ),
 )
+
+NOTES = {
+    "loss_before": "level before: mean training loss of the last updates before the restart; "
+    "after it, that mean trails over as many updates",
+    "spike_z": "z: the height in standard errors of such a mean",
+    "recovery_steps": "until back: until that mean is at the level again; "
+    ">= N: not within the cycle, which had N updates",
+    "overshoot_area": "area: sum over the updates of what that mean lies above the level",
+    "effective_step_after": "update/rate: norm of an update / (learning rate x root of the number "
+    "of weights)",
+}
+"""What has to be said of a line of the table, by its column."""
+
+
+def notes(columns: Collection[str]) -> Iterator[str]:
+    """Those on the columns that are in the table."""
+    return (told for column, told in NOTES.items() if column in columns)

@@ -5,61 +5,96 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from lrbench.report.escapes import printable
-from lrbench.report.notices import ranges, some
+from lrbench.report.notices import SHOWN, ranges, some
 from lrbench.report.numbers import ABSENT
 from lrbench.report.restarts import layers as by_layer
 from lrbench.report.restarts.arms import ArmLedger, RestartOfArm
-from lrbench.report.restarts.grid import Line, side_by_side
+from lrbench.report.restarts.grid import Line, fill, side_by_side
 from lrbench.report.restarts.ledger import Row
-from lrbench.report.restarts.measures import SECTIONS, Measure, whole
-from lrbench.report.restarts.story import fill
+from lrbench.report.restarts.measures import SECTIONS, Measure, notes, signed_three, whole
 from lrbench.stats.aggregate import Estimate
 from lrbench.stats.censored import TimeToTarget
 
 LEGEND = (
-    "mean (sd over seeds); counts, times and peaks: median [least, most]; one number where all "
-    "runs have the same. Until back: where the loss was not back in half of the runs or more, the "
-    "median lies past the end of the shortest cycle (>=)."
+    "Cells: mean (sd over the runs); of counts and peaks median [least-most]; one number where all "
+    "runs have the same. Until back: median (runs that came back); >= N: past the shortest cycle."
 )
 NO_VERDICT = (
-    "None of this says that restarts helped: the losses might have fallen without them. Compared "
-    "with the same runs without: {twin}"
+    "None of this says that restarts helped: the losses might have fallen without them. Compare "
+    "with the same runs without one:"
 )
+MOST = 6
+"""Restarts of all arms whose layers are shown without being asked for."""
 
 
-def tell(arms: Sequence[ArmLedger], width: int, twin: str, layers: bool | None) -> Iterator[str]:
-    """The whole answer on a folder, in lines of at most ``width`` characters."""
+def tell(
+    arms: Sequence[ArmLedger], width: int, twin: str, *, whole_model: bool | None
+) -> Iterator[str]:
+    """The whole answer on a folder, in lines of at most ``width`` characters.
+
+    Parameters
+    ----------
+    arms : sequence of ArmLedger
+    width : int in [60, inf)
+    twin : str
+        The command that compares restarts with their controls.
+    whole_model : bool or None
+        Every layer, no layers, or as many as can be overlooked.
+    """
     yield f"{_counted(len(arms), 'arm')}, {_counted(sum(len(a.seeds) for a in arms), 'run')}"
+    with_layers = sum(bool(one.layers) for arm in arms for one in arm.restarts)
+    is_short = with_layers <= MOST
+    has_layers = bool(with_layers) and (whole_model or (whole_model is None and is_short))
     for arm in arms:
         yield ""
         yield from fill(_heading(arm), width, "  ")
-        yield from (line for told in _remarks(arm) for line in fill(f"  {told}", width, "  "))
+        for remark in _remarks(arm):
+            yield from fill(f"  {remark}", width, "    ")
         if arm.restarts:
             heads = [f"restart {one.restart}" for one in arm.restarts]
             yield from side_by_side(heads, _lines(arm.restarts), width)
-            yield from _layers(arm, width, layers)
-    if any(arm.restarts for arm in arms):
-        yield ""
-        yield from fill(LEGEND, width)
+        if has_layers:
+            yield from _layers(arm, width, whole_model)
+    if not any(arm.restarts for arm in arms):
+        return
+    yield ""
+    if whole_model is None and not is_short:
+        yield f"by depth: {with_layers} tables, which --layers shows"
+    yield from fill(LEGEND, width)
+    measured = {c for arm in arms for one in arm.restarts for c, e in one.columns.items() if e.n}
+    for note in notes(measured):
+        yield from fill(note, width, "    ")
+    if has_layers:
         every = [row for arm in arms for one in arm.restarts for row in _layer_rows(one)]
-        if every and layers is not False:
-            for told in by_layer.legend(every, has_bands=True):
-                yield from fill(told, width, "    ")
-        yield from fill(NO_VERDICT.format(twin=twin), width)
+        for told in by_layer.legend(every):
+            yield from fill(told, width, "    ")
+    if "spike" in measured:
+        yield ""
+        yield from fill(NO_VERDICT, width)
+        yield f"    {twin}"
 
 
 def _heading(arm: ArmLedger) -> str:
-    counts = [
-        f"{_counted(many, 'restart')} in {_counted(runs, 'run')}"
-        for many, runs in arm.counts.items()
-    ]
     if len(arm.counts) == 1:
-        many = next(iter(arm.counts))
-        counts = [f"{_counted(many, 'restart')}{' each' if len(arm.seeds) > 1 else ''}"]
-    told = f"{arm.label or 'all runs'}: {_counted(len(arm.seeds), 'complete run')}"
-    if arm.seeds:
-        told += f" ({ranges(sorted(set(arm.seeds)))}), {'; '.join(counts)}"
-    return told
+        each = " each" if len(arm.seeds) > 1 else ""
+        counts = [_counted(many, "restart") + each for many in arm.counts]
+    else:
+        counts = [
+            f"{_counted(many, 'restart')} in {_counted(runs, 'run')}"
+            for many, runs in arm.counts.items()
+        ]
+    seeds = f" ({ranges(sorted(set(arm.seeds)))})" if arm.seeds else ""
+    others = [
+        f"{count} {what}"
+        for what, count in (("diverged", arm.diverged), ("unfinished", arm.unfinished))
+        if count
+    ]
+    told = [f"{arm.label}: {_counted(len(arm.seeds), 'complete run')}{seeds}"]
+    if any(arm.counts):
+        told.append(", ".join(counts))
+    if others:
+        told.append(f"in no figure: {', '.join(others)}")
+    return "; ".join(told)
 
 
 def _remarks(arm: ArmLedger) -> Iterator[str]:
@@ -69,10 +104,11 @@ def _remarks(arm: ArmLedger) -> Iterator[str]:
     reasons: dict[str, list[int]] = {}
     for ledger in arm.runs:
         for remark in ledger.remarks:
-            reasons.setdefault(remark, []).append(ledger.seed)
-    for remark, seeds in reasons.items():
-        everyone = len(seeds) == len(arm.runs)
-        yield printable(remark) if everyone else f"{ranges(seeds)}: {printable(remark)}"
+            reasons.setdefault(printable(remark), []).append(ledger.seed)
+    for remark, seeds in list(reasons.items())[:SHOWN]:
+        yield remark if len(seeds) == len(arm.runs) else f"{ranges(seeds)}: {remark}"
+    if len(reasons) > SHOWN:
+        yield f"and {len(reasons) - SHOWN} more remarks on single runs, which --json lists"
     earlier = [ledger.seed for ledger in arm.runs if ledger.is_earlier]
     if earlier:
         yield f"{ranges(earlier)}: made by an earlier lrbench, which did not measure restarts"
@@ -89,7 +125,8 @@ def _lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
         measures = [
             Line(f"  {measure.label}", cells)
             for measure in section.measures
-            if set(cells := tuple(_cell(measure, one) for one in restarts)) != {ABSENT}
+            if measure.over_seeds
+            and set(cells := tuple(_cell(measure, one) for one in restarts)) != {ABSENT}
         ]
         if measures:
             told += [Line(section.title), *measures]
@@ -101,20 +138,17 @@ def _cell(measure: Measure, one: RestartOfArm) -> str:
         return " + ".join(map(printable, one.causes)) or ABSENT
     if measure.column == "recovery_steps":
         return _recovery(one.recovery)
-    estimate = one.columns[measure.column]
-    if not estimate.n:
-        return ABSENT
-    return told(estimate, measure)
+    return told(one.columns[measure.column], measure)
 
 
 def told(estimate: Estimate, measure: Measure) -> str:
     """An estimate in a cell."""
-    least, most = measure.show(estimate.minimum), measure.show(estimate.maximum)
+    least, most = measure.brief(estimate.minimum), measure.brief(estimate.maximum)
     if estimate.minimum == estimate.maximum:
         return least
     if measure.over_seeds == "median":
-        return f"{measure.show(estimate.median)} [{least}, {most}]"
-    return f"{measure.show(estimate.mean)} ({measure.spread(estimate.sd or 0.0)})"
+        return f"{measure.brief(estimate.median)} [{least}-{most}]"
+    return f"{measure.brief(estimate.mean)} ({measure.spread(estimate.sd)})"
 
 
 def _recovery(recovery: TimeToTarget | None) -> str:
@@ -124,15 +158,15 @@ def _recovery(recovery: TimeToTarget | None) -> str:
     return f"{middle} ({recovery.reached} of {recovery.n})"
 
 
-def _layers(arm: ArmLedger, width: int, layers: bool | None) -> Iterator[str]:
+def _layers(arm: ArmLedger, width: int, whole_model: bool | None) -> Iterator[str]:
     for one in arm.restarts:
-        rows = _layer_rows(one)
-        if layers is False or not rows:
+        if not one.layers:
             continue
         yield ""
         yield f"restart {one.restart} by depth, from input to output: medians over {one.n} runs"
-        row = {"layers": rows, **_mean_trends(one.columns)}
-        yield from by_layer.tell(row, width, whole_model=layers)
+        row = {"layers": _layer_rows(one)}
+        yield from by_layer.tell(row, width, whole_model=whole_model)
+        yield from (line for told in _trends(one.columns) for line in fill(told, width, "    "))
 
 
 def _layer_rows(one: RestartOfArm) -> list[Row]:
@@ -148,9 +182,17 @@ def _layer_rows(one: RestartOfArm) -> list[Row]:
     ]
 
 
-def _mean_trends(columns: Mapping[str, Estimate]) -> Row:
-    names = ("gradient_depth_trend", "second_moment_depth_trend")
-    return {name: columns[name].mean for name in names}
+def _trends(columns: Mapping[str, Estimate]) -> Iterator[str]:
+    for column, whose in by_layer.TRENDS.items():
+        slope = columns[column]
+        if slope.mean is None or slope.minimum is None or slope.maximum is None:
+            continue
+        grows = by_layer.grows(slope.minimum, slope.maximum)
+        spread = f", from {signed_three(slope.minimum)} to {signed_three(slope.maximum)}"
+        yield (
+            f"The {whose} response {grows}{' in every run' if slope.n > 1 else ''}: ln(peak) "
+            f"{signed_three(slope.mean)} a layer in the mean{spread if slope.n > 1 else ''}."
+        )
 
 
 def _counted(many: int, noun: str) -> str:

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from lrbench.report.escapes import printable
 from lrbench.report.restarts import layers as by_layer
-from lrbench.report.restarts.grid import Line, side_by_side
+from lrbench.report.restarts.grid import Line, fill, side_by_side
 from lrbench.report.restarts.ledger import Ledger, Row
 from lrbench.report.restarts.measures import (
     SECTIONS,
+    Show,
+    notes,
     number,
-    percent,
+    share,
     short,
-    signed,
+    shown,
     times,
     whole,
 )
 
 NO_VERDICT = (
-    "None of this says that a restart helped: the loss might have fallen without it. "
-    "Compared with the same run without it: {twin}"
+    "None of this says that a restart helped: the loss might have fallen without it. Compare a "
+    "restart with the same run without it:"
 )
+MOST = 6
+"""Restarts whose layers are shown without being asked for."""
+
 EARLIER = (
     "an earlier lrbench made this record: its ledger says when and why it restarted, and not what "
     "that did"
@@ -54,18 +58,26 @@ def tell(ledger: Ledger, width: int, twin: str, *, whole_model: bool | None) -> 
     yield ""
     heads = [f"restart {place}" for place in range(1, count + 1)]
     yield from side_by_side(heads, lines(ledger.restarts), width)
+    if not ledger.is_earlier:
+        for note in notes(
+            {column for row in ledger.restarts for column in row if row[column] is not None}
+        ):
+            yield from fill(note, width, "    ")
     yield from _layers(ledger.restarts, width, whole_model)
     if not ledger.is_earlier:
         yield ""
-        yield from fill(NO_VERDICT.format(twin=twin), width)
+        yield from fill(NO_VERDICT, width)
+        yield f"    {twin}"
 
 
 def sentences(place: int, row: Row) -> Iterator[str]:
     """One restart in words, with the numbers of the table."""
-    yield f"Restart {place}, after {whole(row['step'])} updates (epoch {short(row['epoch'])}):"
-    yield f"{_cause(row)}, and the learning rate went from {_rates(row)}."
+    when = f"after {whole(row['step'])} updates (epoch {short(row['epoch'])})"
+    yield f"Restart {place} came {when}, {_cause(row)}."
+    ratio = "" if row.get("lr_ratio") is None else f" ({times(row['lr_ratio'])})"
+    yield f"Learning rate: {short(row['lr_before'])} before, {short(row['lr_after'])} after{ratio}."
     if row.get("policy") is not None:
-        yield f"Policy {printable(row['policy'])}; audit: {printable(row['audit'] or '-')}."
+        yield f"Policy: {printable(row['policy'])}; audit: {printable(row['audit'] or '-')}."
     if row.get("spike") is not None:
         yield _loss(row)
     if row.get("gain") is not None:
@@ -86,59 +98,56 @@ def lines(restarts: Sequence[Row]) -> list[Line]:
     return told
 
 
-def fill(text: str, width: int, indent: str = "") -> list[str]:
-    """Lines of at most ``width`` characters; a command in them can still be copied."""
-    return textwrap.wrap(
-        text, width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
-    )
-
-
 def _cause(row: Row) -> str:
     if row["cause"] == "schedule":
-        return "the schedule says so"
-    told = f"the trigger {printable(row['cause'] or '-')} fired"
-    if row.get("statistic") is not None and row.get("threshold") is not None:
-        told += f" ({number(row['statistic'])} against {number(row['threshold'])})"
-    return told
-
-
-def _rates(row: Row) -> str:
-    told = f"{short(row['lr_before'])} to {short(row['lr_after'])}"
-    return told if row.get("lr_ratio") is None else f"{told} ({times(row['lr_ratio'])})"
+        return "as the schedule says"
+    told = f"when the trigger {printable(row['cause'])} fired"
+    if row.get("statistic") is None:
+        return told
+    return f"{told} (statistic {short(row['statistic'])}, threshold {_of(row, 'threshold', short)})"
 
 
 def _loss(row: Row) -> str:
-    level = number(row["loss_before"])
+    level = _of(row, "loss_before")
     if row["spike"] <= 0:
-        return f"The training loss never rose above its level before ({level})."
-    told = f"The training loss rose from {level} by {signed(row['spike'])}"
-    if row["spike_relative"] is not None:
-        told += f" ({percent(row['spike_relative'])})"
-    told += f", highest {whole(row['steps_to_peak'])} updates on;"
-    if row["recovery_steps"] is not None:
-        return f"{told} it was back after {whole(row['recovery_steps'])} updates."
-    censored = whole(row["recovery_censored_at"])
-    return f"{told} it was not back within the cycle (>= {censored} updates)."
+        return f"The training loss never rose above its level before, {level}."
+    told = (
+        f"The training loss rose from {level} by {number(row['spike'])} "
+        f"({_of(row, 'spike_relative', share)}), was highest {_of(row, 'steps_to_peak', whole)} "
+        "updates on and"
+    )
+    if row["recovery_steps"] is None:
+        censored = _of(row, "recovery_censored_at", whole)
+        return f"{told} was not back within the cycle (>= {censored} updates)."
+    return f"{told} back after {whole(row['recovery_steps'])}."
 
 
 def _validation(row: Row) -> str:
-    before, end = number(row["val_loss_before"]), number(row["val_loss_end"])
-    if row["gain"] == 0:
-        change = "the same"
-    else:
-        change = f"{number(abs(row['gain']))} {'lower' if row['gain'] > 0 else 'higher'}"
-    return f"Validation loss: {before} where the cycle before ended, {end} at its end ({change})."
+    change = f"{number(abs(row['gain']))} {'lower' if row['gain'] > 0 else 'higher'}"
+    return (
+        f"Validation loss: {_of(row, 'val_loss_before')} at the end of the cycle before, "
+        f"{_of(row, 'val_loss_end')} at the end of this one "
+        f"({change if row['gain'] else 'the same'})."
+    )
+
+
+def _of(row: Row, column: str, show: Show = number) -> str:
+    return shown(row[column], show)
 
 
 def _layers(restarts: Sequence[Row], width: int, whole_model: bool | None) -> Iterator[str]:
     with_layers = [(place, row) for place, row in enumerate(restarts, 1) if row["layers"]]
     if whole_model is False or not with_layers:
         return
+    if whole_model is None and len(with_layers) > MOST:
+        yield f"by depth: {len(with_layers)} tables, which --layers shows"
+        return
     for place, row in with_layers:
         yield ""
         yield f"restart {place} by depth, from input to output"
         yield from by_layer.tell(row, width, whole_model=whole_model)
+        yield from by_layer.trends(row)
     yield ""
     every = [layer for _, row in with_layers for layer in row["layers"]]
-    for told in by_layer.legend(every, has_bands=len(with_layers[0][1]["layers"]) > by_layer.WHOLE):
+    for told in by_layer.legend(every):
         yield from fill(told, width, "    ")
