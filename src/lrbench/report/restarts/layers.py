@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from lrbench.report.escapes import printable
-from lrbench.report.restarts.grid import Column, fill, plain_table
+from lrbench.report.restarts.grid import Column, plain_table
 from lrbench.report.restarts.ledger import Row
 from lrbench.report.restarts.measures import Show, share, shown, signed_three, three, times, whole
 
@@ -104,7 +104,8 @@ def trends(row: Mapping[str, Any]) -> Iterator[str]:
     for column, whose in TRENDS.items():
         slope = row.get(column)
         if slope is not None:
-            yield f"The {whose} response {grows(slope, slope)}: ln(peak) {signed_three(slope)} a layer."
+            trend = f"{grows(slope, slope)}: ln(peak) {signed_three(slope)} a layer"
+            yield f"The {whose} response {trend}."
 
 
 def grows(least: float, most: float) -> str:

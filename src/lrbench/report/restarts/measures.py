@@ -130,7 +130,7 @@ class Measure:
     def spread(self, sd: float | None) -> str:
         """A standard deviation in the unit of the numbers, two significant digits."""
         factor = 100 if self.show in (percent, share) else 1
-        return shown(sd, lambda value: f"{factor * value:.2g}")
+        return shown(sd, lambda value: f"{factor * value:#.2g}".rstrip("."))
 
 
 @dataclass(frozen=True)

@@ -187,12 +187,13 @@ def _trends(columns: Mapping[str, Estimate]) -> Iterator[str]:
         slope = columns[column]
         if slope.mean is None or slope.minimum is None or slope.maximum is None:
             continue
-        grows = by_layer.grows(slope.minimum, slope.maximum)
-        spread = f", from {signed_three(slope.minimum)} to {signed_three(slope.maximum)}"
-        yield (
-            f"The {whose} response {grows}{' in every run' if slope.n > 1 else ''}: ln(peak) "
-            f"{signed_three(slope.mean)} a layer in the mean{spread if slope.n > 1 else ''}."
-        )
+        told = by_layer.grows(slope.minimum, slope.maximum)
+        middle = f"ln(peak) {signed_three(slope.mean)} a layer"
+        if slope.n > 1:
+            told += " in every run" if slope.minimum * slope.maximum > 0 else " in common"
+            least, most = signed_three(slope.minimum), signed_three(slope.maximum)
+            middle += f" in the mean, from {least} to {most}"
+        yield f"The {whose} response {told}: {middle}."
 
 
 def _counted(many: int, noun: str) -> str:
