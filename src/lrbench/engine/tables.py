@@ -45,13 +45,54 @@ def tabulate(
 
 
 def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
-    """The warm restarts of a run, with the length each new cycle has in it."""
+    """The warm restarts of a run, with the length each new cycle has in it.
+
+    Where something else than the schedule has decided on them they have the lengths that they were
+    planned with, and their causes.
+    """
+    if schedule.planned is not None:
+        return tuple(
+            Restart(
+                restart.step,
+                restart.cycle,
+                restart.planned_length,
+                cause=restart.cause,
+                statistic=restart.statistic,
+                threshold=restart.threshold,
+            )
+            for restart in schedule.planned
+            if restart.step < total_steps
+        )
     starts = schedule.restarts(total_steps)
     ends = (*starts[1:], total_steps)
     return tuple(
         Restart(step, cycle, end - step)
         for cycle, (step, end) in enumerate(zip(starts, ends, strict=False), start=1)
     )
+
+
+def control_rates(rates: Sequence[float], step: int, until: int) -> list[float]:
+    """The rates of a run that does not restart at ``step`` and is annealed to the same end.
+
+    Unchanged before ``step``; from ``rates[step - 1]`` at ``step - 1`` on the straight line that
+    gets to ``rates[until - 1]`` at ``until - 1``, and is exactly there.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        Of the run that does restart.
+    step : int in [1, until)
+    until : int in (step, len(rates)], updates
+
+    Returns
+    -------
+    list of float, of length ``until``
+    """
+    first, last = rates[step - 1], rates[until - 1]
+    line = [
+        first + (last - first) * ((t - (step - 1)) / (until - step)) for t in range(step, until - 1)
+    ]
+    return [*rates[:step], *line, last]
 
 
 def table_digest(column: NDArray[np.float64]) -> str:
