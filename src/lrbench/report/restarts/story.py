@@ -77,7 +77,7 @@ def sentences(place: int, row: Row) -> Iterator[str]:
     ratio = "" if row.get("lr_ratio") is None else f" ({times(row['lr_ratio'])})"
     yield f"Learning rate: {short(row['lr_before'])} before, {short(row['lr_after'])} after{ratio}."
     if row.get("policy") is not None:
-        yield f"Policy: {printable(row['policy'])}; audit: {printable(row['audit'] or '-')}."
+        yield f"State policy: {printable(row['policy'])}; audit: {printable(row['audit'] or '-')}."
     if row.get("spike") is not None:
         yield _loss(row)
     if row.get("gain") is not None:
