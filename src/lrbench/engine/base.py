@@ -34,8 +34,9 @@ class Restart:
         Number of that cycle, from 1.
     planned_length : int
         Updates until the next restart or the end of the run, as far as is known beforehand.
-    policy : RestartSpec
-        What it does to the state.
+    policy : RestartSpec or None
+        What it does to the state. None: there is no restart, and yet the run is looked at as if
+        there were one, so that it can be compared with a run that has it.
     cause : str
         "schedule", or the trigger's name.
     statistic, threshold : float or None
@@ -45,7 +46,7 @@ class Restart:
     step: int
     cycle: int
     planned_length: int
-    policy: RestartSpec = field(default_factory=RestartSpec)
+    policy: RestartSpec | None = field(default_factory=RestartSpec)
     cause: str = "schedule"
     statistic: float | None = None
     threshold: float | None = None
