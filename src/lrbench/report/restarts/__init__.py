@@ -1,0 +1,1 @@
+"""What restarts did, from the ledgers of records: read, described, told."""
