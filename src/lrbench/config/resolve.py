@@ -55,6 +55,8 @@ class Resolved:
         What a person should know of the data.
     written : str
         The configuration as YAML, of a run that comes from a record.
+    keep_checkpoints : bool
+        Keep the state at the end of every cycle in the record.
     """
 
     spec: RunSpec
@@ -65,6 +67,7 @@ class Resolved:
     notes: tuple[str, ...] = field(default=())
     notices: tuple[str, ...] = field(default=())
     written: str = ""
+    keep_checkpoints: bool = False
 
     @property
     def config(self) -> str:
