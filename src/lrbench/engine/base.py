@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lrbench.engine.fingerprint import whole_digest
+from lrbench.restarts.facts import LayerFacts
 from lrbench.schedules.events import Event
 from lrbench.spec.restart import CurvatureSpec, RestartSpec
 from lrbench.spec.run import RESTART_WINDOW, ComputeSpec, OptimizerSpec
@@ -33,8 +34,9 @@ class Restart:
         Number of that cycle, from 1.
     planned_length : int
         Updates until the next restart or the end of the run, as far as is known beforehand.
-    policy : RestartSpec
-        What it does to the state.
+    policy : RestartSpec or None
+        What it does to the state. None: there is no restart, and yet the run is looked at as if
+        there were one, so that it can be compared with a run that has it.
     cause : str
         "schedule", or the trigger's name.
     statistic, threshold : float or None
@@ -44,7 +46,7 @@ class Restart:
     step: int
     cycle: int
     planned_length: int
-    policy: RestartSpec = field(default_factory=RestartSpec)
+    policy: RestartSpec | None = field(default_factory=RestartSpec)
     cause: str = "schedule"
     statistic: float | None = None
     threshold: float | None = None
@@ -65,11 +67,14 @@ class Adaptive:
     Parameters
     ----------
     trigger : Trigger
+    policy : RestartSpec
+        What its restarts do to the state.
     course : callable, tuple of Event -> Course
         Pure. More events never change a rate, or a restart, before the first of them.
     """
 
     trigger: Trigger
+    policy: RestartSpec
     course: Callable[[tuple[Event, ...]], Course]
 
 
@@ -171,12 +176,15 @@ class Start:
         Shape of each trainable parameter, by name.
     first_batch : str
         sha256 of the first batch: contents and order.
+    layers : tuple of LayerFacts
+        In the order of their depth.
     """
 
     init_digests: dict[str, str]
     init_digest: str
     parameters: dict[str, list[int]]
     first_batch: str
+    layers: tuple[LayerFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -194,12 +202,15 @@ class Outcome:
     weights : mapping or None
         sha256 of each trained parameter and buffer, by name; None for a diverged run, whose
         weights mean nothing.
+    events : tuple of Event or None
+        What a trigger decided; None where there was none.
     """
 
     diverged_at: int | None
     final: Row
     batch_chain: str
     weights: dict[str, str] | None
+    events: tuple[Event, ...] | None = None
 
     @property
     def weights_digest(self) -> str | None:

@@ -6,7 +6,14 @@ All definitions hold for the whole model and for one layer alike; row t describe
 - ``update_norm``: 2-norm of weights after minus weights before;
 - ``weight_norm``: 2-norm of the weights after it;
 - ``momentum_norm``: 2-norm of the momentum buffer (SGD) or first moment (Adam) after it;
-- ``second_moment_mean``: mean of Adam's ``exp_avg_sq``, as the optimizer holds it, after it.
+- ``second_moment_mean``: mean of Adam's ``exp_avg_sq``, as the optimizer holds it, after it;
+
+and, where layers are looked at:
+
+- ``root_second_moment_mean``: mean of the root of the second moment, its bias corrected with the
+  optimizer's own count of updates, after it;
+- ``momentum_cosine``: cosine between the gradient and the momentum before the update;
+- ``update_cosine``: cosine between the update and the gradient turned round.
 
 Sums of squares are taken in the weights' own type: a float32 norm below about 1e-22 reads as 0.
 
@@ -18,15 +25,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from lrbench.engine.base import Row
 from lrbench.engine.flat import ROWS, FlatModel
+from lrbench.engine.optimizers import BoundOptimizer
 
 BLOCK = 100
 """Updates between two fetches. Part of no result: only of when it is known."""
+
+CLOSE = ("gradient_momentum", "momentum", "gradient_update", "root_second_moment", "way")
+"""What a closer look sums: three products, the roots, and the squared way from an anchor."""
+
+
+@dataclass(frozen=True)
+class CloseLook:
+    """An update whose layers were looked at.
+
+    Parameters
+    ----------
+    step : int
+    rows : tuple of Row
+        ``LAYER_COLUMNS``, the whole model first, under the name "".
+    ways : tuple of float
+        2-norm of weights minus anchor, likewise; 0 where there is none.
+    """
+
+    step: int
+    rows: tuple[Row, ...]
+    ways: tuple[float, ...]
 
 
 class Diagnostics:
@@ -35,100 +65,167 @@ class Diagnostics:
     Parameters
     ----------
     flat : FlatModel
-    layers_every : int or None
-        Steps divisible by it get rows per layer as well.
+    has_layers : bool
+        Whether layers are ever looked at.
+
+    Attributes
+    ----------
+    anchor : Tensor of shape (columns,) or None
+        Weights from which the way is measured.
     """
 
-    def __init__(self, flat: FlatModel, layers_every: int | None) -> None:
+    def __init__(self, flat: FlatModel, *, has_layers: bool) -> None:
         self._flat = flat
-        self._layers_every = layers_every
+        self.anchor: Tensor | None = None
         device, dtype = flat.rows.device, flat.rows.dtype
-        spans = flat.layers if layers_every else []
+        spans = flat.layers if has_layers else []
         self._losses = torch.zeros(BLOCK, dtype=dtype, device=device)
         # The whole model is one more layer, the first.
-        self._norms = torch.zeros(1 + len(spans), BLOCK, len(ROWS), dtype=dtype, device=device)
-        self._moments = torch.zeros(1 + len(spans), BLOCK, dtype=dtype, device=device)
+        parts = [slice(None), *(slice(span.start, span.stop) for span in spans)]
+        self._sizes = [flat.size, *(span.size for span in spans)]
+        self._names = ["", *(span.name for span in spans)]
+        self._norms = torch.zeros(len(parts), BLOCK, len(ROWS), dtype=dtype, device=device)
+        self._moments = torch.zeros(len(parts), BLOCK, dtype=dtype, device=device)
+        self._closer = torch.zeros(len(parts), BLOCK, len(CLOSE), dtype=dtype, device=device)
         # Squared and then summed, as torch sums in a tree; its norms add up float32 one by one and
         # are wrong in the fourth digit for a million numbers of like size.
         self._squares = torch.zeros_like(flat.rows)
-        parts = [slice(None), *(slice(span.start, span.stop) for span in spans)]
+        self._products = torch.zeros(len(CLOSE), flat.rows.shape[1], dtype=dtype, device=device)
+        cells = zip(parts, self._norms, self._moments, self._closer, strict=True)
         self._whole, *self._layers = [
-            _Part(self._squares[:, part], flat.second_moment[part], norms, moments)
-            for part, norms, moments in zip(parts, self._norms, self._moments, strict=True)
+            _Part(self._squares[:, part], flat.second_moment[part], self._products[:, part], *cell)
+            for part, *cell in cells
         ]
         self._loss_cells = self._losses.unbind(0)
+        self._corrections: dict[int, float] = {}
 
-    def before_update(self) -> None:
-        """Keep the weights, to know the update from."""
-        self._flat.update.copy_(self._flat.weight)
+    def before_update(self, is_close: bool) -> None:
+        """Keep the weights, to know the update from; ``is_close``: the momentum as well."""
+        flat = self._flat
+        flat.update.copy_(flat.weight)
+        if is_close:
+            torch.mul(flat.grad, flat.momentum, out=self._products[0])
+            torch.mul(flat.momentum, flat.momentum, out=self._products[1])
 
-    def after_update(self, place: int, step: int, loss: Tensor, moments: set[str]) -> None:
-        """Measure update ``step`` into place ``place`` of the block."""
+    def after_update(
+        self, place: int, loss: Tensor, optimizer: BoundOptimizer, is_close: bool
+    ) -> None:
+        """Measure an update into place ``place`` of the block, with its layers if ``is_close``."""
+        flat = self._flat
         # The sign is turned round; no norm sees it.
-        self._flat.update.sub_(self._flat.weight)
+        flat.update.sub_(flat.weight)
         self._loss_cells[place].copy_(loss)
-        torch.mul(self._flat.rows, self._flat.rows, out=self._squares)
-        has_second = "second_moment" in moments
+        torch.mul(flat.rows, flat.rows, out=self._squares)
+        has_second = "second_moment" in optimizer.moments
         self._whole.measure(place, has_second)
-        if self._layers_every and step % self._layers_every == 0:
-            for layer in self._layers:
-                layer.measure(place, has_second)
+        if not is_close:
+            return
+        products = self._products
+        torch.mul(flat.grad, flat.update, out=products[2])
+        if has_second:
+            torch.sqrt(flat.second_moment, out=products[3])
+            self._corrections[place] = optimizer.second_moment_correction()
+        if self.anchor is not None:
+            torch.sub(flat.weight, self.anchor, out=products[4])
+            products[4].square_()
+        self._whole.look(place)
+        for layer in self._layers:
+            layer.measure(place, has_second)
+            layer.look(place)
 
     def fetch(
-        self, steps: range, heads: Sequence[Row], digests: Sequence[bytes], moments: set[str]
-    ) -> tuple[list[Row], list[Row]]:
-        """The block's rows for ``steps.csv`` and ``layers.csv``.
+        self,
+        heads: Sequence[Row],
+        digests: Sequence[bytes],
+        close: Sequence[int],
+        moments: set[str],
+    ) -> tuple[list[Row], list[CloseLook]]:
+        """The block's rows for ``steps.csv``, and its closer looks.
 
         Parameters
         ----------
-        steps : range
-            The updates in the block, the first at place 0.
-        heads : sequence of (step, epoch, lr, momentum)
+        heads : sequence of (step, epoch, lr, momentum, weight decay)
+            Of the updates in the block, the first at place 0.
         digests : sequence of bytes
             Batch digests, of which the log gets the first 16 hexadecimal digits.
+        close : sequence of int
+            Places that were looked at closely.
         moments : set of str
             Which moments the optimizer keeps; the others' fields stay empty.
         """
-        losses = self._losses[: len(steps)].tolist()
-        norms = self._norms[:, : len(steps)].tolist()
-        second = self._moments[:, : len(steps)].tolist()
-        sizes = [self._flat.size, *(span.size for span in self._flat.layers)]
+        count = len(heads)
+        losses = self._losses[:count].tolist()
+        norms = self._norms[:, :count].tolist()
+        second = self._moments[:, :count].tolist()
+        closer = self._closer[:, list(close)].tolist() if close else []
 
-        def measured(part: int, place: int) -> Row:
+        def measured(part: int, place: int) -> tuple[float | None, ...]:
             grad, update, weight, momentum = map(math.sqrt, norms[part][place])
             return (
                 grad,
                 update,
                 weight,
                 momentum if "momentum" in moments else None,
-                second[part][place] / sizes[part] if "second_moment" in moments else None,
+                second[part][place] / self._sizes[part] if "second_moment" in moments else None,
             )
 
-        step_rows: list[Row] = [
+        def looked(part: int, at: int, place: int) -> tuple[float | None, ...]:
+            with_momentum, momentum, with_update, roots, _ = closer[part][at]
+            grad, update, *_ = norms[part][place]
+            root = roots / self._sizes[part] / math.sqrt(self._corrections.get(place, 1.0))
+            return (
+                root if "second_moment" in moments else None,
+                _cosine(with_momentum, grad, momentum),
+                _cosine(with_update, grad, update),
+            )
+
+        rows: list[Row] = [
             (*heads[place], losses[place], *measured(0, place), digests[place][:8].hex())
-            for place in range(len(steps))
+            for place in range(count)
         ]
-        layer_rows: list[Row] = [
-            (step, span.name, *measured(part, place))
-            for place, step in enumerate(steps)
-            if self._layers_every and step % self._layers_every == 0
-            for part, span in enumerate(self._flat.layers, start=1)
-        ]
-        return step_rows, layer_rows
+        looks = []
+        for at, place in enumerate(close):
+            step = heads[place][0]
+            assert isinstance(step, int)
+            layers = tuple(
+                (step, name, *measured(part, place), *looked(part, at, place))
+                for part, name in enumerate(self._names)
+            )
+            ways = tuple(math.sqrt(cells[at][-1]) for cells in closer)
+            looks.append(CloseLook(step, layers, ways))
+        self._corrections.clear()
+        return rows, looks
+
+
+def _cosine(product: float, first: float, second: float) -> float | None:
+    """The cosine from a product and two squared norms; None where there is no direction."""
+    scale = math.sqrt(first) * math.sqrt(second)
+    return product / scale if scale > 0 and math.isfinite(scale) else None
 
 
 class _Part:
     """The whole model, or one layer: its columns and where their measures go."""
 
     def __init__(
-        self, squares: Tensor, second_moment: Tensor, norms: Tensor, moments: Tensor
+        self,
+        squares: Tensor,
+        second_moment: Tensor,
+        products: Tensor,
+        norms: Tensor,
+        moments: Tensor,
+        closer: Tensor,
     ) -> None:
         self._squares = squares
         self._second_moment = second_moment
+        self._products = products
         self._norm_cells = norms.unbind(0)
         self._moment_cells = moments.unbind(0)
+        self._closer_cells = closer.unbind(0)
 
     def measure(self, place: int, has_second: bool) -> None:
         torch.sum(self._squares, dim=1, out=self._norm_cells[place])
         if has_second:
             torch.sum(self._second_moment, dim=0, out=self._moment_cells[place])
+
+    def look(self, place: int) -> None:
+        torch.sum(self._products, dim=1, out=self._closer_cells[place])

@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from lrbench.engine.base import Lane, Outcome, Plan, Restart, Row, Sink, Start, State
+from lrbench.engine.base import Lane, Outcome, Plan, Row, Sink, Start, State
+from lrbench.engine.cycles import Cycles, has_cycles, layer_facts
 from lrbench.engine.data import on_device
 from lrbench.engine.device import DTYPES
 from lrbench.engine.diagnostics import BLOCK, Diagnostics
@@ -21,7 +23,7 @@ from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.flat import FlatModel
 from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.order import BatchOrder
-from lrbench.engine.state import capture, restore, structure_of
+from lrbench.engine.state import capture, more_of, restore, structure_of
 from lrbench.errors import RecordError, RunError
 from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.spec.imports import resolve_import
@@ -55,8 +57,14 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
 
     flat = FlatModel(model)
     optimizer = _bind(lane.optimizer, flat)
-    diagnostics = Diagnostics(flat, plan.layers_every)
-    restarts = {restart.step: restart for restart in lane.restarts}
+    cycles = None
+    if has_cycles(lane):
+        per_epoch = order.steps_per_epoch
+        cycles = Cycles(plan, lane, rates, momenta, model, flat, optimizer, sink, per_epoch)
+    diagnostics = Diagnostics(flat, has_layers=bool(plan.layers_every or cycles))
+    if cycles:
+        diagnostics.anchor = cycles.movement.anchor
+    is_close = cycles.is_close if cycles else _every(plan.layers_every)
     structure = structure_of(model, optimizer)
     autocast = _autocast(plan, device)
     total = plan.total_steps
@@ -67,35 +75,51 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
             loss, accuracy = evaluate(model, kind, data.val_inputs, data.val_targets)
         row = (step, step / order.steps_per_epoch, loss, accuracy)
         sink.evals(row)
+        if cycles:
+            cycles.look(step, loss)
         return row
 
     def deliver(steps: range) -> int | None:
         """Deliver the block's rows, up to the first non-finite loss, whose step is returned."""
         if not flat.is_intact():
             raise RunError("must change weights and gradients in place", key="optimizer")
-        rows, layer_rows = diagnostics.fetch(steps, heads, digests, optimizer.moments)
+        rows, looks = diagnostics.fetch(heads, digests, close, optimizer.moments)
         diverged = next(
             (s for s, row in zip(steps, rows, strict=True) if _is_lost(row[TRAIN_LOSS])), None
         )
         if diverged is not None:
             rows = rows[: diverged - steps.start + 1]
-            layer_rows = [row for row in layer_rows if int(row[0] or 0) <= diverged]
+            looks = [look for look in looks if look.step <= diverged]
         sink.steps(rows)
-        sink.layers(layer_rows)
-        for step in steps[: len(rows)]:
-            if step in restarts:
-                sink.restarts(_restart_row(restarts[step], rates, order.steps_per_epoch))
+        if cycles:
+            sink.layers(cycles.updates(rows, looks))
+        else:
+            sink.layers([row for look in looks for row in look.rows[1:]])
         order.seal(digests[: len(rows)])
         heads.clear()
         digests.clear()
+        close.clear()
         return diverged
 
+    def captured(done: int) -> State:
+        """The state after ``done`` updates, all of whose rows are delivered."""
+        last_batch = order.batch(done - 1)[1].hex()
+        facts = {"chain": order.chain, "last_batch": last_batch, "last_look": last}
+        more = cycles.state() if cycles else None
+        return capture(done, model, optimizer, facts, structure, more)
+
     def ended(diverged_at: int | None) -> Outcome:
-        weights = None if diverged_at is not None else tensor_digests(model)
-        return Outcome(diverged_at, last, order.chain, weights)
+        is_lost = diverged_at is not None
+        if cycles:
+            cycles.end(total if diverged_at is None else diverged_at, is_lost=is_lost)
+        weights = None if is_lost else tensor_digests(model)
+        return Outcome(
+            diverged_at, last, order.chain, weights, cycles.events if cycles else None
+        )
 
     heads: list[Row] = []
     digests: list[bytes] = []
+    close: list[int] = []
     model.train()
     with _stream_of_dropout(lane, model, plan.compute) as reseed:
         if lane.state is None:
@@ -107,8 +131,12 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         else:
             block_start = lane.state.step
             last = _go_on(lane.state, model, optimizer, order)
+            if cycles:
+                cycles.restore(more_of(lane.state))
 
         for step in range(block_start, total):
+            if cycles:
+                cycles.begin(step, partial(captured, step))
             indices, digest = order.batch(step)
             reseed(step)
 
@@ -118,21 +146,26 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
                 loss = mean_loss(kind, outputs, data.targets.index_select(0, indices))
             loss.backward()
 
-            diagnostics.before_update()
+            is_near = is_close(step)
+            diagnostics.before_update(is_near)
             lr, momentum, weight_decay = optimizer.update(
                 rates[step],
                 momentum=momenta[step] if momenta else None,
                 weight_decay=weight_decays[step] if weight_decays else None,
             )
-            diagnostics.after_update(step - block_start, step, loss.detach(), optimizer.moments)
-
+            place = step - block_start
+            diagnostics.after_update(place, loss.detach(), optimizer, is_near)
+            if is_near:
+                close.append(place)
             heads.append((step, step / order.steps_per_epoch, lr, momentum, weight_decay))
             digests.append(digest)
 
             done = step + 1
-            is_look = done % plan.eval_every == 0 or done == total
+            is_regular = done % plan.eval_every == 0
+            is_look = is_regular or done == total or (cycles is not None and cycles.is_look(done))
             is_wanted = done < total and sink.wants_state(done, is_look)
-            if is_look or is_wanted or done - block_start == BLOCK:
+            is_watched = cycles is not None and done < total and cycles.is_watched(done)
+            if is_look or is_wanted or is_watched or done - block_start == BLOCK:
                 diverged = deliver(range(block_start, done))
                 if diverged is not None:
                     return ended(diverged)
@@ -141,10 +174,22 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
                 last = look(done)
                 if _is_lost(last[VAL_LOSS]):
                     return ended(done)
+            if cycles and is_watched:
+                val_loss = cast(float, last[VAL_LOSS]) if is_regular else None
+                event = cycles.decide(done, val_loss, noise)
+                if event and event.action != "decay" and not is_look:
+                    last = look(done)
+                    if _is_lost(last[VAL_LOSS]):
+                        return ended(done)
             if is_wanted:
-                facts = {"chain": order.chain, "last_batch": digest.hex(), "last_look": last}
-                sink.save(partial(capture, done, model, optimizer, facts, structure))
+                sink.save(partial(captured, done))
+        if cycles:
+            sink.keep(total, partial(captured, total))
     return ended(None)
+
+
+def _every(interval: int | None) -> Callable[[int], bool]:
+    return lambda step: bool(interval) and step % (interval or 1) == 0
 
 
 def _go_on(state: State, model: nn.Module, optimizer: BoundOptimizer, order: BatchOrder) -> Row:
@@ -172,7 +217,7 @@ def _start(model: nn.Module, order: BatchOrder) -> Start:
     digests = tensor_digests(model)
     shapes = {name: list(p.shape) for name, p in model.named_parameters() if p.requires_grad}
     _, first_batch = order.batch(0)
-    return Start(digests, whole_digest(digests), shapes, first_batch.hex())
+    return Start(digests, whole_digest(digests), shapes, first_batch.hex(), layer_facts(model))
 
 
 def _bind(spec: OptimizerSpec, flat: FlatModel) -> BoundOptimizer:
@@ -180,19 +225,6 @@ def _bind(spec: OptimizerSpec, flat: FlatModel) -> BoundOptimizer:
         builder = resolve_import(spec.target, key="optimizer._target_")
         return BoundOptimizer(flat, builder, spec.lr, spec.params, own=True)
     return BoundOptimizer(flat, OPTIMIZERS[spec.name].builder, spec.lr, spec.params, own=False)
-
-
-def _restart_row(restart: Restart, rates: list[float], steps_per_epoch: int) -> Row:
-    step = restart.step
-    return (
-        step,
-        step / steps_per_epoch,
-        restart.cycle,
-        "schedule",
-        restart.planned_length,
-        rates[step - 1],
-        rates[step],
-    )
 
 
 def _is_lost(loss: float | int | str | None) -> bool:

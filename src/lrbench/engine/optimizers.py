@@ -273,7 +273,7 @@ class BoundOptimizer:
         group = self._groups[0]
         applied = (
             group["lr"],
-            group.get("momentum", group.get("betas", (None,))[0]),
+            self.momentum,
             group.get("weight_decay"),
         )
         self.optimizer.step()
@@ -312,6 +312,24 @@ class BoundOptimizer:
             else:
                 target.copy_(entries[0][name])
                 entries[0][name] = target
+
+    @property
+    def momentum(self) -> float | None:
+        """As the next update has it, unless it brings its own; None where there is none."""
+        group = self._groups[0]
+        value = group.get("momentum", group.get("betas", (None,))[0])
+        return None if value is None else float(value)
+
+    def second_moment_correction(self) -> float:
+        """What a second moment is divided by to correct its bias: ``1 - beta2**t``.
+
+        1 where nothing is to correct: the optimizer has no betas, or counts no updates.
+        """
+        betas = self._groups[0].get("betas")
+        count = self.optimizer.state[self.tensors[0]].get("step")
+        if betas is None or count is None or len(betas) < 2 or float(count) == 0:
+            return 1.0
+        return 1.0 - float(betas[1]) ** float(count)
 
     def _all_have(self, entries: list[Any], name: str) -> bool:
         return all(

@@ -32,6 +32,7 @@ def capture(
     optimizer: BoundOptimizer,
     facts: dict[str, Any],
     structure: Mapping[str, bytes],
+    more: Mapping[str, Any] | None = None,
 ) -> State:
     """The state after ``step`` updates.
 
@@ -41,6 +42,8 @@ def capture(
         What else the engine wants back; JSON.
     structure : mapping
         :func:`structure_of` the model and optimizer as they were built.
+    more : mapping, optional
+        What else there is, tensors in it too; :func:`more_of` gives it back exactly.
 
     Raises
     ------
@@ -54,6 +57,7 @@ def capture(
     keeper = _Keeper(tensors)
     extra = keeper.pack(_extra_state(model))
     beside = keeper.pack(_beside(model))
+    others = {} if more is None else {"more": keeper.pack(dict(more))}
     _refuse_shared(tensors, optimizer)
     # Copies, because the model's parameters share one storage, which safetensors refuses.
     try:
@@ -62,7 +66,25 @@ def capture(
         )
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise _unsaved(f"a tensor of another kind ({error})") from error
-    return State(step, {**facts, "optimizer": kept, "extra": extra, "beside": beside}, body)
+    parts = {"optimizer": kept, "extra": extra, "beside": beside, **others}
+    return State(step, {**facts, **parts}, body)
+
+
+def more_of(state: State) -> dict[str, Any]:
+    """What :func:`capture` was given as ``more``; tensors are where they were.
+
+    Raises
+    ------
+    RecordError
+        There is nothing of that in it, or it is damaged.
+    """
+    try:
+        more = _Keeper(load_tensors(state.body)).unpack(state.facts["more"])
+    except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
+        relation = f"must hold what is known of the cycles of this run ({error})"
+        raise RecordError(relation, key="checkpoint") from error
+    assert isinstance(more, dict)
+    return more
 
 
 def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:

@@ -44,31 +44,6 @@ def tabulate(
     return table
 
 
-def control_rates(table: NDArray[np.float64], step: int, until: int) -> NDArray[np.float64]:
-    """Rates of a run that does not restart at ``step`` and ends at ``until`` at the same rate.
-
-    Up to ``step`` they are those of ``table``; from the one of update ``step - 1`` they go in a
-    straight line to the one that ``table`` has at update ``until - 1``, and are there at that
-    update. The same of momenta and weight decays.
-
-    Parameters
-    ----------
-    table : ndarray of shape (total_steps, num_lanes), float64
-    step : int in [1, until)
-    until : int in [2, total_steps]
-
-    Returns
-    -------
-    ndarray of shape (until, num_lanes), float64
-    """
-    rates = table[:until].copy()
-    way = np.arange(1, until - step + 1)[:, None] / (until - step)
-    # In this form the last one is the end exactly, and a constant one stays as it is to a bit.
-    start, end = table[step - 1], table[until - 1]
-    rates[step:] = np.where(start == end, end, (1 - way) * start + way * end)
-    return rates
-
-
 def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
     """The warm restarts of a run, with the length each new cycle has in it."""
     starts = schedule.restarts(total_steps)
@@ -77,6 +52,30 @@ def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
         Restart(step, cycle, end - step)
         for cycle, (step, end) in enumerate(zip(starts, ends, strict=False), start=1)
     )
+
+
+def control_rates(rates: Sequence[float], step: int, until: int) -> list[float]:
+    """The rates of a run that does not restart at ``step`` and is annealed to the same end.
+
+    Unchanged before ``step``; from ``rates[step - 1]`` at ``step - 1`` on the straight line that
+    gets to ``rates[until - 1]`` at ``until - 1``, and is exactly there.
+
+    Parameters
+    ----------
+    rates : sequence of float
+        Of the run that does restart.
+    step : int in [1, until)
+    until : int in (step, len(rates)], updates
+
+    Returns
+    -------
+    list of float, of length ``until``
+    """
+    first, last = rates[step - 1], rates[until - 1]
+    line = [
+        first + (last - first) * ((t - (step - 1)) / (until - step)) for t in range(step, until - 1)
+    ]
+    return [*rates[:step], *line, last]
 
 
 def table_digest(column: NDArray[np.float64]) -> str:

@@ -93,9 +93,10 @@ class Record:
         return 0
 
     def log(self, name: str) -> Log:
-        """One of ``layout.LOGS``, checked against the closing file where there is one.
+        """One of ``layout.ALL_LOGS``, checked against the closing file where there is one.
 
-        A record of an earlier lrbench has the columns it had then.
+        A record of an earlier lrbench has the columns it had then; of ``layout.MORE_LOGS``, one
+        that a record has not is empty.
 
         Raises
         ------
@@ -106,6 +107,8 @@ class Record:
         try:
             data = read_file(path, LOG_LIMIT)
         except FileNotFoundError:
+            if name in layout.MORE_LOGS and name not in self.result.get("logs", {}):
+                return Log(layout.MORE_LOGS[name], [])
             raise RecordError("must exist in a record", key=str(path)) from None
         except OSError as error:
             raise RecordError(f"must be readable ({error.strerror})", key=str(path)) from None
@@ -116,8 +119,8 @@ class Record:
             # Still being written, or cut off by a kill: the last line may be half a line.
             data = data[: data.rfind(b"\n") + 1]
         header = data.partition(b"\n")[0].decode(errors="replace")
-        known = layout.LOGS[name], *layout.EARLIER.get(name, ())
-        columns = next((c for c in known if header == ",".join(c)), layout.LOGS[name])
+        known = layout.ALL_LOGS[name], *layout.EARLIER.get(name, ())
+        columns = next((c for c in known if header == ",".join(c)), known[0])
         return parse_log(data, columns, path)
 
     def attempts(self) -> list[dict[str, Any]]:
@@ -182,7 +185,8 @@ def _read(path: Path, every_byte: bool) -> Record:
     if not os.path.lexists(f"{path}/{layout.SPEC}"):
         # Claimed a moment ago, or its writer died before the specification, which comes before
         # every log.
-        if any(os.path.lexists(path / n) for n in (*layout.LOGS, layout.RESULT, layout.CHECKPOINT)):
+        later = (*layout.ALL_LOGS, layout.RESULT, layout.CHECKPOINT)
+        if any(os.path.lexists(path / name) for name in later):
             raise RecordError("must exist in a record", key=str(path / layout.SPEC))
         running = is_locked(path / layout.LOCK)
         return Record(path, Status.RUNNING if running else Status.INTERRUPTED)
@@ -208,7 +212,10 @@ def _read(path: Path, every_byte: bool) -> Record:
         raise RecordError("must belong to the specification", key=str(path / layout.RESULT))
     if result["outcome"] not in ("complete", "diverged"):
         raise RecordError("must have an outcome", key=str(path / layout.RESULT))
-    for name in layout.LOGS:
+    if not layout.LOGS.keys() <= result["logs"].keys() <= layout.ALL_LOGS.keys():
+        relation = "must state the logs of a record"
+        raise RecordError(relation, key=str(path / layout.RESULT), got=sorted(result["logs"]))
+    for name in result["logs"]:
         # A path of strings: joining Path objects is what takes the time over many records.
         stated, found = result["logs"][name]["bytes"], os.stat(f"{path}/{name}").st_size  # noqa: PTH116
         if stated != found:
@@ -219,7 +226,7 @@ def _read(path: Path, every_byte: bool) -> Record:
     diverged = result["outcome"] == "diverged"
     record = Record(path, Status.DIVERGED if diverged else Status.COMPLETE, spec, result)
     if every_byte:
-        for name in layout.LOGS:
+        for name in result["logs"]:
             record.log(name)
         _check_other_files(record)
     return record

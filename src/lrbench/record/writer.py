@@ -128,10 +128,14 @@ class RecordWriter:
         manifest: Mapping[str, Any],
         reason: str,
         remarks: Sequence[str] = (),
+        more_logs: Sequence[str] = (),
     ) -> None:
-        """Start the record anew: manifest, specification, empty logs, a note of this attempt."""
+        """Start the record anew: manifest, specification, empty logs, a note of this attempt.
+
+        The logs are ``layout.LOGS`` and those of ``layout.MORE_LOGS`` that are named.
+        """
         # The closing file goes first, so that no moment shows it beside logs it does not close.
-        for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
+        for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS, *layout.MORE_LOGS):
             remove_file(self.path / name)
         for path in kept_files(self.path):
             remove_file(path)
@@ -144,7 +148,8 @@ class RecordWriter:
         replace_file(self.path / layout.SPEC, self.spec.text.encode())
         self._begin_attempt(reason, from_step=0, remarks=remarks)
         self._logs = {
-            name: LogWriter(self.path / name, columns) for name, columns in layout.LOGS.items()
+            name: LogWriter(self.path / name, layout.ALL_LOGS[name])
+            for name in (*layout.LOGS, *more_logs)
         }
         self._timing = LogWriter(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
@@ -169,7 +174,7 @@ class RecordWriter:
                     raise RecordError("must belong to the specification", key=name)
                 if checkpoint.profile_digest != self.manifest()["profile"]["digest"]:
                     raise RecordError("must be of the manifest's profile", key=name)
-                if checkpoint.logs.keys() != layout.LOGS.keys():
+                if not layout.LOGS.keys() <= checkpoint.logs.keys() <= layout.ALL_LOGS.keys():
                     raise RecordError("must state every log", key=name)
                 self._logs = _continued(self.path, checkpoint)
                 self._place = self.path / name
@@ -189,7 +194,7 @@ class RecordWriter:
         self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
     def write(self, log: str, rows: Sequence[Sequence[Value]]) -> None:
-        """Append rows to one of ``layout.LOGS``."""
+        """Append rows to one of the logs."""
         self._logs[log].write(rows)
 
     def save(
@@ -326,7 +331,7 @@ def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
     """
     logs: dict[str, LogWriter] = {}
     try:
-        for name in layout.LOGS:
+        for name in checkpoint.logs:
             logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
     except BaseException as error:
         for log in logs.values():

@@ -132,8 +132,10 @@ def _compare_digests(first: Record, second: Record) -> list[Compared]:
 
 def _compare_logs(first: Record, second: Record) -> list[Compared]:
     rows = []
-    for log in layout.LOGS:
+    for log in layout.ALL_LOGS:
         ours, theirs = _digest_of_log(first, log), _digest_of_log(second, log)
+        if log in layout.MORE_LOGS and ours is None and theirs is None:
+            continue
         is_same: bool | None = None
         if ours is not None and theirs is not None:
             # Where a run was killed, half a line may follow that is no part of the log.

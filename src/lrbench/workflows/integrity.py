@@ -49,7 +49,7 @@ def _check(record: Record) -> None:
         return
     _check_manifest(record)
     _check_outcome(record)
-    for name in layout.LOGS:
+    for name in record.result["logs"]:
         rows, stated = len(record.log(name).rows), record.result["logs"][name]["rows"]
         if rows != stated:
             raise _must(record, name, f"must have the {stated} rows its closing file states")
@@ -94,7 +94,7 @@ def _check_checkpoints(record: Record) -> None:
         if checkpoint.spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
         for log, stated in checkpoint.logs.items():
-            if log not in layout.LOGS:
+            if log not in layout.ALL_LOGS:
                 raise _must(record, name, "must speak of the logs of a record")
             beginning = read_file(record.path / log, LOG_LIMIT)[: stated["bytes"]]
             if hashlib.sha256(beginning).hexdigest() != stated["sha256"]:
@@ -137,7 +137,7 @@ def _told(value: object) -> object:
 
 def _check_order(record: Record) -> None:
     """Rows of the other logs, each after the one before it; layers in one order at every update."""
-    for name in ("evals.csv", "restarts.csv"):
+    for name in ("evals.csv", "restarts.csv", "curvature.csv"):
         at = record.log(name).column("step")
         if at != sorted(set(at)):  # type: ignore[type-var]
             raise _must(record, name, "must have its rows in order, each once")

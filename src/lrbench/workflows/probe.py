@@ -33,6 +33,15 @@ class _Clock:
     def restarts(self, row: Row) -> None:
         pass
 
+    def restart_layers(self, rows: Sequence[Row]) -> None:
+        pass
+
+    def curvature(self, row: Row) -> None:
+        pass
+
+    def keep(self, done: int, capture: Callable[[], State]) -> None:
+        pass
+
     def wants_state(self, done: int, is_look: bool) -> bool:
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from lrbench.config.resolve import Resolved
@@ -69,7 +69,7 @@ def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str,
         "schedule": {
             "digest": schedule_digest(plan),
             "notes": list(run.notes),
-            "restarts": [restart.step for restart in plan.lanes[0].restarts],
+            "restarts": [r.step for r in plan.lanes[0].restarts if r.policy is not None],
         },
         "checkpoint_every": run.checkpoint_every,
         "keep_checkpoints": run.keep_checkpoints,
@@ -77,11 +77,22 @@ def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str,
     }
 
 
+def more_logs_of(plan: Plan) -> tuple[str, ...]:
+    """The logs of a run that not every record has."""
+    lane = plan.lanes[0]
+    has_restarts = bool(lane.restarts) or lane.adaptive is not None
+    restarts = ("restart_layers.csv",) if has_restarts else ()
+    return (*restarts, *(("curvature.csv",) if plan.curvature else ()))
+
+
 def begun(facts: Mapping[str, Any], start: Start) -> dict[str, Any]:
     """The whole manifest."""
     return {
         **facts,
-        "model": {"parameters": start.parameters},
+        "model": {
+            "parameters": start.parameters,
+            "layers": [asdict(layer) for layer in start.layers],
+        },
         "init": {"digest": start.init_digest, "tensors": start.init_digests},
         "first_batch": start.first_batch,
     }
@@ -153,6 +164,8 @@ class Recording:
     run : Resolved
     reason : str
         Of this attempt.
+    more_logs : sequence of str
+        Logs of this run that not every record has.
     checkpoint : Checkpoint, optional
         Where it goes on.
     remarks : sequence of str
@@ -171,6 +184,7 @@ class Recording:
         run: Resolved,
         reason: str,
         *,
+        more_logs: Sequence[str],
         checkpoint: Checkpoint | None,
         remarks: Sequence[str],
         stop: Stop,
@@ -181,6 +195,7 @@ class Recording:
         self._facts = facts
         self._run = run
         self._reason = reason
+        self._more_logs = more_logs
         self._checkpoint = checkpoint
         self._remarks = remarks
         self._stop = stop
@@ -200,6 +215,7 @@ class Recording:
                 manifest=self._manifest,
                 reason=self._reason,
                 remarks=self._remarks,
+                more_logs=self._more_logs,
             )
         else:
             self._refuse_other_inputs()
@@ -228,8 +244,16 @@ class Recording:
         self._writer.write("evals.csv", [row])
 
     def restarts(self, row: Row) -> None:
-        """A warm restart."""
+        """A warm restart, its cycle over."""
         self._writer.write("restarts.csv", [row])
+
+    def restart_layers(self, rows: Sequence[Row]) -> None:
+        """Its layers."""
+        self._writer.write("restart_layers.csv", rows)
+
+    def curvature(self, row: Row) -> None:
+        """A look at the curvature."""
+        self._writer.write("curvature.csv", [row])
 
     def keep(self, done: int, capture: Callable[[], State]) -> None:
         """Put the state at the end of a cycle among the kept ones, where they are wanted.
@@ -294,6 +318,7 @@ class Recording:
             "weights_digest": outcome.weights_digest,
             "weights": outcome.weights,
             "inputs": inputs_of(self._manifest),
+            **({} if outcome.events is None else {"events": [asdict(e) for e in outcome.events]}),
         }
 
     def _refuse_other_inputs(self) -> None:

@@ -222,6 +222,6 @@ def differing_result(record: Record, again: Record) -> Difference | None:
 def _copy_beginning(original: Path, copy: Path) -> None:
     """What a run that stopped at the last checkpoint would have left."""
     claim_folder(copy)
-    for name in (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.CHECKPOINT, *layout.LOGS):
+    for name in (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.CHECKPOINT, *layout.ALL_LOGS):
         with suppress(FileNotFoundError):
             replace_file(copy / name, read_file(original / name, LOG_LIMIT))

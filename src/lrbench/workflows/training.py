@@ -15,7 +15,7 @@ from lrbench.record.comparison.changes import differing_environment
 from lrbench.record.layout import CHECKPOINT, PREVIOUS
 from lrbench.record.writer import RecordWriter
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
-from lrbench.workflows.recording import Progress, Recording, facts_of
+from lrbench.workflows.recording import Progress, Recording, facts_of, more_logs_of
 from lrbench.workflows.stopping import gentle_stop
 
 
@@ -52,6 +52,7 @@ def train(
             facts,
             run,
             manner.reason,
+            more_logs=more_logs_of(plan),
             checkpoint=checkpoint,
             remarks=remarks,
             stop=stop,

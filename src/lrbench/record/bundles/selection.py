@@ -23,7 +23,7 @@ CHECKPOINT: Final = r"checkpoint(\.previous)?"
 RECORD_FILE: Final = "|".join(
     (
         *map(re.escape, (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.RESULT)),
-        *map(re.escape, (layout.TIMING, *layout.LOGS)),
+        *map(re.escape, (layout.TIMING, *layout.ALL_LOGS)),
         rf"{layout.ATTEMPTS}/\d{{4,9}}\.json",
         rf"{layout.KEPT}/\d{{9,19}}",
         CHECKPOINT,

@@ -28,16 +28,21 @@ LINKS: Final = {
     "weight_decay": "schedule",
     "train_loss": "loss",
     "grad_norm": "gradient",
+    "momentum_cosine": "gradient",
     "momentum_norm": "update",
     "second_moment_mean": "update",
+    "root_second_moment_mean": "update",
     "update_norm": "update",
+    "update_cosine": "update",
     "weight_norm": "weights",
 }
-"""The columns of ``steps.csv`` in the order in which an update makes them, and what each shows."""
+"""The columns of ``steps.csv`` and ``layers.csv`` in the order in which an update makes them, and what each shows."""
 
 RATES: Final = ("lr", "momentum", "weight_decay")
 
-_AFTER: Final = (STEPS, EVALS, LAYERS, "restarts.csv")
+LEDGER: Final = ("restarts.csv", "restart_layers.csv")
+
+_AFTER: Final = (STEPS, EVALS, LAYERS, "curvature.csv", *LEDGER)
 """The logs, the one whose row of an update is looked at first in front."""
 
 _SEEN_IN_LAYERS = ("gradient", "update", "weights")
@@ -218,6 +223,9 @@ def _is_beyond(difference: Difference, rows: int | None) -> bool:
     if rows is None:
         return False
     step = _step(difference)
+    if difference.file in LEDGER and difference.column == "step":
+        # A row comes at the end of its cycle, wherever that is.
+        return True
     if difference.file == EVALS:
         # A run that ends after these updates is evaluated there, a longer one need not be.
         return step > rows or (step == rows and difference.column == "step")
