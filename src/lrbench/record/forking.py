@@ -36,6 +36,9 @@ def beginnings(origin: Path, checkpoint: Checkpoint) -> dict[str, bytes]:
         if hashlib.sha256(data).hexdigest() != stated["sha256"]:
             relation = f"must have its first {stated['bytes']} bytes as they were written"
             raise RecordError(relation, key=str(origin / name))
+        if not data.startswith(f"{','.join(layout.ALL_LOGS[name])}\n".encode()):
+            relation = "must have the columns that this lrbench writes"
+            raise RecordError(relation, key=str(origin / name))
         found[name] = data
     return found
 

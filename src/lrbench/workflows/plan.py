@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
-from lrbench.engine.base import Lane, Plan, Train
+from lrbench.engine.base import Lane, Plan, Restart, Train
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
 from lrbench.errors import RecordError
@@ -19,12 +21,23 @@ from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
 from lrbench.tasks.models.build import build_model
+from lrbench.workflows.forks import forked
 
 ENGINES: dict[str, Train] = {"loop": loop.train}
 
 
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
     """What the engine needs to train ``spec``."""
+    plan = _whole_plan(spec, data)
+    if spec.fork is None:
+        return plan
+    policy = spec.fork.policy or spec.restart
+    rates = _whole_plan(spec.model_copy(update={"restart": policy}), data).rates
+    return forked(plan, rates, spec.fork)
+
+
+def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
+    """The plan of a run, of a twin that of its parent."""
     lr, steps = spec.optimizer.lr, spec.train.steps
     schedule = _as_specified(spec.schedule, lr, steps)
     target = None
@@ -47,10 +60,17 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
             Lane(
                 Streams(spec.seed, spec.streams.pinned()),
                 spec.optimizer,
-                restarts_of(schedule, steps),
+                restarts_in(spec),
             ),
         ),
     )
+
+
+def restarts_in(spec: RunSpec) -> tuple[Restart, ...]:
+    """The restarts of a run that are known beforehand, each with what it does."""
+    steps = spec.train.steps
+    schedule = _as_specified(spec.schedule, spec.optimizer.lr, steps)
+    return tuple(replace(one, policy=spec.restart) for one in restarts_of(schedule, steps))
 
 
 def _scheduled(spec: RunSpec, name: str, component: Component | None) -> NDArray[np.float64] | None:
