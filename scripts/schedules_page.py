@@ -15,6 +15,7 @@ from typing import Any
 from curve_svg import curve_svg
 from lrbench.cli.listing import as_typed
 from lrbench.schedules.base import Schedule
+from lrbench.schedules.catalog import build_schedule
 from lrbench.schedules.compose import ramp
 from lrbench.schedules.shapes import curve
 from lrbench.schedules.table import table
@@ -34,6 +35,7 @@ FAMILIES = {
     "wsd": "Hold, then cool down",
     "continual": "Training that goes on",
     "compose": "Made of other schedules",
+    "frozen": "What a trigger decided",
     "table": "From a file",
     "": "From another library",
 }
@@ -63,6 +65,12 @@ SHAPES = {
     "inverse_linear": "1 / (q / e + (1 - q))",
     "inverse_sqrt": "1 / sqrt(q / e**2 + (1 - q))",
 }
+
+EXAMPLES = {
+    "table": "an example of five rows",
+    "frozen": "an example with two restarts and a decay between them",
+}
+"""What the pictures show of schedules that without settings would show nothing."""
 
 LIBRARIES = ("torch", "optax", "timm", "transformers", "Keras")
 OTHER_NAMES = (
@@ -132,6 +140,12 @@ def _drawn(name: str) -> Schedule | None:
     if name == "table":
         steps = range(0, CURVE_STEPS, CURVE_STEPS // 5)
         return table(steps=tuple(steps), factors=(0.2, 1.0, 0.6, 0.45, 0.1))
+    if name == "frozen":
+        steps = range(CURVE_STEPS // 4, CURVE_STEPS * 3 // 4, CURVE_STEPS // 6)
+        actions = ("restart", "decay", "restart")
+        events = [{"step": s, "action": a} for s, a in zip(steps, actions, strict=True)]
+        settings = {"of": "cosine", "events": events, "num_cycles": 4, "decay_factor": 0.5}
+        return build_schedule(name, settings, CURVE_STEPS)
     return default_schedule(name, CURVE_STEPS)
 
 
@@ -141,7 +155,7 @@ def _picture(entry: Mapping[str, Any], schedule: Schedule) -> str:
 
 
 def _caption(entry: Mapping[str, Any]) -> str:
-    what = "an example of five rows" if entry["name"] == "table" else entry["summary"].rstrip(".")
+    what = EXAMPLES.get(entry["name"], entry["summary"].rstrip("."))
     return f"{entry['name']}: {what}"
 
 

@@ -128,6 +128,10 @@ class ScheduleError(ConfigError):
     """An argument of a schedule is outside its interval."""
 
 
+class TriggerError(ConfigError):
+    """A setting of a trigger is outside its interval, or does not fit the run."""
+
+
 class DataError(ConfigError):
     """A dataset file is missing, damaged or not what it says it is."""
 

@@ -28,7 +28,9 @@ def list_(
     context: typer.Context,
     kind: Annotated[
         str | None,
-        typer.Argument(metavar="[models|datasets|optimizers|schedules]", show_default=False),
+        typer.Argument(
+            metavar="[models|datasets|optimizers|schedules|restarts|triggers]", show_default=False
+        ),
     ] = None,
     names: Annotated[
         list[str] | None,
@@ -43,9 +45,10 @@ def list_(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List models, datasets, optimizers and schedules with their settings."""
-    from lrbench.workflows.catalogue import KINDS, catalogue
+    """List models, datasets, optimizers, schedules, restarts and triggers with their settings."""
+    from lrbench.workflows.catalogue import KINDS, catalogue, kind_meant
 
+    kind = kind_meant(kind)
     if names and kind in KINDS and kind != "schedules":
         context.fail(f"Got unexpected extra argument ({' '.join(names)})")
     found = catalogue(kind, names or ())
@@ -60,11 +63,15 @@ def list_(
             is_full = verbose or bool(names)
             for line in _schedules(entries, width, is_full=is_full, is_part=bool(names)):
                 put(_sayable(line))
+        elif name in ("restarts", "triggers"):
+            put(f"{name}\n")
+            for line in _options(name.removesuffix("s"), entries, width):
+                put(_sayable(line))
         else:
             _table(name, entries)
     if "schedules" in found:
         put("your own schedule: lrbench new schedule NAME")
-    if not names and kind != "schedules":
+    if not names and kind in (None, "models", "datasets", "optimizers"):
         put("your own: model._target_=mypkg.nets:Net model.width=64 (dataset, optimizer likewise)")
 
 
@@ -99,6 +106,33 @@ def _schedules(
             width,
         )
         yield "formula, conventions, every setting: lrbench list schedules sgdr, or --verbose"
+
+
+def _options(group: str, entries: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
+    """Options in a few lines each; of settings that they share, those that are as nowhere else."""
+    shared = dict(entries[0]["settings"])
+    for entry in entries[1:]:
+        shared = {key: about for key, about in shared.items() if key in entry["settings"]}
+    usual = {key: _usual(entries, key) for key in shared}
+    for entry in entries:
+        yield from _wrapped(f"{group}={entry['name']}", width)
+        yield from _wrapped(entry["summary"], width, "  ")
+        typed = [
+            f"{group}.{key}={as_typed(about['default'])}"
+            for key, about in entry["settings"].items()
+            if key not in shared or about["default"] != usual[key]
+        ]
+        if typed:
+            yield from _wrapped(" ".join(typed), width, "  ", "    ")
+        yield ""
+    for key, about in shared.items():
+        yield from _wrapped(f"{group}.{key}={as_typed(usual[key])}", width)
+        yield from _wrapped(about["meaning"], width, "    ")
+
+
+def _usual(entries: Sequence[dict[str, Any]], key: str) -> Any:
+    defaults = [entry["settings"][key]["default"] for entry in entries]
+    return max(defaults, key=defaults.count)
 
 
 def _short(entry: dict[str, Any], width: int) -> Iterator[str]:

@@ -8,7 +8,16 @@ from pathlib import Path
 from lrbench.errors import ConfigError
 from lrbench.schedules.catalog import SCHEDULES
 
-GROUPS = ("dataset", "model", "optimizer", "schedule", "compute", "diagnostics")
+GROUPS = (
+    "dataset",
+    "model",
+    "optimizer",
+    "schedule",
+    "restart",
+    "trigger",
+    "compute",
+    "diagnostics",
+)
 CUSTOM = "custom"
 """The option of a group that an import path replaces; it cannot be chosen by hand."""
 

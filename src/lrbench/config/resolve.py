@@ -2,29 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from lrbench.adapters.build import schedule_of
 from lrbench.config.components import Parts, read_parts
 from lrbench.config.compose import to_yaml
 from lrbench.config.composed import Composed
 from lrbench.config.findings import Findings
-from lrbench.config.scheduling import fit_schedule
-from lrbench.config.settings import LONGEST_STEPS, Duration, Settings, read_settings
+from lrbench.config.fitting import Fitter
+from lrbench.config.lengths import run_lengths
+from lrbench.config.restarting import resolve_restarts
+from lrbench.config.settings import read_settings
 from lrbench.engine.device import check_device
 from lrbench.engine.optimizers import OPTIMIZERS, base_of, base_settings
-from lrbench.engine.tables import table_digest, tabulate
-from lrbench.errors import ConfigError, ScheduleError
-from lrbench.schedules.base import Schedule
-from lrbench.spec.durations import to_steps
+from lrbench.errors import ConfigError
 from lrbench.spec.imports import resolve_import
-from lrbench.spec.run import Component, DiagnosticsSpec, OptimizerSpec, RunSpec, TrainSpec
+from lrbench.spec.run import RunSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
@@ -50,13 +44,15 @@ class Resolved:
     checkpoint_every : int or None
         Updates between two checkpoints; None for about every 10 s of work.
     notes : tuple of str
-        What the schedule chose.
+        What the schedule chose, and what of its restarts a person should know.
     notices : tuple of str
         What a person should know of the data.
     written : str
         The configuration as YAML, of a run that comes from a record.
     keep_checkpoints : bool
-        Keep the state at the end of every cycle in the record.
+        Whether the record keeps the checkpoint before every restart.
+    mismatch : str
+        The multiplier of the learning rate that restarts hide, in words; empty for none.
     """
 
     spec: RunSpec
@@ -68,6 +64,7 @@ class Resolved:
     notices: tuple[str, ...] = field(default=())
     written: str = ""
     keep_checkpoints: bool = False
+    mismatch: str = ""
 
     @property
     def config(self) -> str:
@@ -112,38 +109,43 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     )
     findings.raise_if_any()
     assert data is not None
-    train, diagnostics, checkpoint_every = findings.insist("", _lengths, settings, len(data.train))
+    lengths = findings.insist("", run_lengths, settings, len(data.train))
     model = findings.attempt_own(
-        parts.model.target, "model", _check_model, parts, data, streams, train.batch_size
+        parts.model.target, "model", _check_model, parts, data, streams, lengths.train.batch_size
     )
     base: dict[str, float] | None = None
     if model is not None:
         base = findings.attempt_own(
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
-    fit = partial(_fit, lr=parts.optimizer.lr, train=train, size=len(data.train), findings=findings)
-    schedule, fitted = fit(parts.schedule, "schedule", parts.optimizer.lr)
-    optimizer = _with_schedules(parts, base or {}, fit)
+    fitter = Fitter(parts.optimizer.lr, lengths, findings)
+    schedule, fitted = fitter.fit(parts.schedule, "schedule", parts.optimizer.lr)
+    optimizer = fitter.with_schedules(parts.optimizer, base or {})
+    restarts = resolve_restarts(settings, parts, fitted, lengths, findings)
     findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),
         model=parts.model,
         optimizer=optimizer,
         schedule=schedule,
-        train=train,
-        diagnostics=diagnostics,
+        train=lengths.train,
+        diagnostics=lengths.diagnostics,
         compute=settings.compute,
         seed=settings.seed,
         streams=settings.streams,
+        restart=restarts.spec,
+        trigger=restarts.trigger,
     )
     return Resolved(
         spec,
         parts.data_settings,
         settings.note or "",
         composed.values,
-        checkpoint_every,
-        fitted.notes,
+        lengths.checkpoint_every,
+        (*fitted.notes, *restarts.notes),
         data.notices,
+        keep_checkpoints=settings.restart.keep_checkpoints,
+        mismatch=restarts.mismatch,
     )
 
 
@@ -171,46 +173,6 @@ def with_seed(run: Resolved, seed: int) -> Resolved:
         run = replace(run, notices=data.notices)
     # Made anew, because a copy would keep the digest cached for the other seed.
     return replace(run, spec=RunSpec.model_validate(spec.model_dump()))
-
-
-def _lengths(settings: Settings, size: int) -> tuple[TrainSpec, DiagnosticsSpec, int | None]:
-    """All lengths of the run in updates; the last one is that between two checkpoints."""
-    train = settings.train
-    if train.batch_size > size:
-        raise ConfigError(
-            f"must not exceed the {size} training samples",
-            key="train.batch_size",
-            got=train.batch_size,
-            remedy=f"train.batch_size={min(size, 32)}",
-        )
-    per_epoch = size // train.batch_size
-    key, given = ("train.steps", train.steps) if train.steps else ("train.epochs", train.epochs)
-    typed: Duration = train.steps or f"{Decimal(repr(train.epochs)):f}ep"
-    total = to_steps(typed, steps_per_epoch=per_epoch, total_steps=None, key=key)
-    if not 1 <= total <= LONGEST_STEPS:
-        relation = f"must come to at least 1 and at most {LONGEST_STEPS} updates"
-        raise ConfigError(relation, key=key, got=given)
-
-    def updates(key: str, value: Duration) -> int:
-        length = to_steps(value, steps_per_epoch=per_epoch, total_steps=total, key=key)
-        if length < 1:
-            raise ConfigError("must be at least 1 update", key=key, got=value)
-        return length
-
-    def perhaps(key: str, value: Duration | None) -> int | None:
-        return None if value is None else updates(key, value)
-
-    return (
-        TrainSpec(
-            steps=total,
-            batch_size=train.batch_size,
-            eval_every=updates("train.eval_every", train.eval_every),
-        ),
-        DiagnosticsSpec(
-            layers_every=perhaps("diagnostics.layers_every", settings.diagnostics.layers_every)
-        ),
-        perhaps("train.checkpoint_every", train.checkpoint_every),
-    )
 
 
 def _check_model(parts: Parts, data: Prepared, streams: Streams, batch_size: int) -> Module:
@@ -243,98 +205,3 @@ def _check_optimizer(parts: Parts, weights: list[Parameter]) -> dict[str, float]
         return {}
     alike = base_settings(spec, parts.optimizer_target)
     return {what: value for what, value in base_of(optimizer).items() if alike.get(what) == value}
-
-
-def _fit(
-    component: Component,
-    group: str,
-    base: float,
-    *,
-    is_momentum: bool = False,
-    lr: float,
-    train: TrainSpec,
-    size: int,
-    findings: Findings,
-) -> tuple[Component, Schedule]:
-    """A schedule with its lengths in updates, tried at every step of the run.
-
-    Parameters
-    ----------
-    base : float
-        What its factors multiply.
-    """
-    target, per_epoch = component.target, size // train.batch_size
-    fitted = findings.attempt_own(
-        target,
-        group,
-        fit_schedule,
-        component,
-        lr=lr,
-        total_steps=train.steps,
-        steps_per_epoch=per_epoch,
-    )
-    if fitted is not None:
-        findings.attempt_own(
-            target, group, _check_values, fitted[1], base, train.steps, is_momentum
-        )
-    findings.raise_if_any()
-    assert fitted is not None
-    if target is None:
-        return fitted
-    component, schedule = fitted
-    code = findings.attempt_own(target, group, _code_of, component, schedule, lr, train.steps)
-    findings.raise_if_any()
-    return component.model_copy(update={"code": code}), schedule
-
-
-def _code_of(component: Component, schedule: Schedule, lr: float, total_steps: int) -> str:
-    """Digest of a user's schedule: of its factors, whatever file its code may lie in.
-
-    Raises
-    ------
-    ScheduleError
-        Made anew, it gives other factors.
-    """
-    factors = tabulate([schedule], [1.0], total_steps)
-    again = tabulate([schedule_of(component, lr=lr, total_steps=total_steps)], [1.0], total_steps)
-    if (wrong := np.flatnonzero(factors[:, 0] != again[:, 0])).size:
-        step = int(wrong[0])
-        relation = f"must be a function of the step alone; step {step} gave {factors[step, 0]}"
-        remedy = f"lrbench check-schedule schedule=python:{component.target}"
-        key = "_target_"
-        raise ScheduleError(f"{relation} and then {again[step, 0]}", key=key, remedy=remedy)
-    return table_digest(factors[:, 0])
-
-
-def _check_values(schedule: Schedule, base: float, total_steps: int, is_momentum: bool) -> None:
-    values = tabulate([schedule], [base], total_steps)[:, 0]
-    # At 0 torch's SGD leaves its buffer as it was, and goes on from there afterwards.
-    wrong = np.flatnonzero((values <= 0) | (values >= 1)).tolist() if is_momentum else []
-    if wrong:
-        relation = f"must keep the momentum between 0 and 1; step {wrong[0]} does not"
-        raise ScheduleError(relation, got=float(values[wrong[0]]))
-
-
-def _with_schedules(
-    parts: Parts, base: Mapping[str, float], fit: Callable[..., tuple[Component, Schedule]]
-) -> OptimizerSpec:
-    """The optimizer with the schedules of its momentum and weight decay fitted to the run."""
-    spec = parts.optimizer
-    fitted = {}
-    for what, component in (
-        ("momentum", spec.momentum_schedule),
-        ("weight_decay", spec.weight_decay_schedule),
-    ):
-        if component is None:
-            continue
-        key = f"{what}_schedule"
-        if not base.get(what):
-            raise ConfigError(
-                f"needs an optimizer with one {what} above 0 in all its parameter groups",
-                key=f"optimizer.{key}",
-                got=component.name,
-                remedy=f"{'' if what in base else 'optimizer=sgd '}optimizer.{what}=…",
-            )
-        is_momentum = what == "momentum"
-        fitted[key], _ = fit(component, f"optimizer.{key}", base[what], is_momentum=is_momentum)
-    return spec.model_copy(update=fitted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,9 +109,19 @@ def read_other(
 
 
 def fit_schedule(
-    component: Component, *, lr: float, total_steps: int, steps_per_epoch: int
+    component: Component,
+    *,
+    lr: float,
+    total_steps: int,
+    steps_per_epoch: int,
+    is_rebuilt: bool = False,
 ) -> tuple[Component, Schedule]:
     """The specification with its lengths in updates, and the schedule it makes.
+
+    Parameters
+    ----------
+    is_rebuilt : bool, default False
+        Of a schedule that is made anew for every cycle: what is a part of the steps stays one.
 
     Raises
     ------
@@ -124,6 +134,8 @@ def fit_schedule(
             key: _torch_value(key, value, total_steps, steps_per_epoch)
             for key, value in component.params.items()
         }
+    elif is_rebuilt:
+        params = without_epochs(entry, component.params, steps_per_epoch)
     else:
         params = in_updates(entry, component.params, total_steps, steps_per_epoch)
     fitted = component.model_copy(update={"params": params})
@@ -160,8 +172,45 @@ def in_updates(
                 _inner_in_updates(place, piece, length, steps_per_epoch)
                 for piece, (place, length) in zip(value, pieces, strict=True)
             ]
+        elif parameter.is_rebuilt:
+            params[key] = _inner(key, value, without_epochs, steps_per_epoch)
         elif parameter.is_schedule:
             params[key] = _inner_in_updates(key, value, horizon, steps_per_epoch)
+    return params
+
+
+def without_epochs(
+    entry: ScheduleEntry, settings: Mapping[str, Any], steps_per_epoch: int
+) -> dict[str, Any]:
+    """Settings of a schedule that is made for more than one number of steps.
+
+    Lengths in epochs are told in updates, at any depth; parts of the steps, and a ``decay`` over
+    all of them, are left to each making.
+
+    Raises
+    ------
+    ConfigError
+        A length comes to no update.
+    """
+
+    def told(key: str, value: Any) -> Any:
+        if isinstance(value, list):
+            return [told(key, item) for item in value]
+        is_epochs = isinstance(value, str) and value.endswith("ep")
+        return _steps_of(key, value, None, steps_per_epoch) if is_epochs else value
+
+    params = dict(settings)
+    for key, parameter in entry.parameters.items():
+        value = params.get(key)
+        if parameter.is_duration:
+            params[key] = told(key, value)
+        elif parameter.is_schedule and isinstance(value, list):
+            params[key] = [
+                _inner(f"{key}.{index}", piece, without_epochs, steps_per_epoch)
+                for index, piece in enumerate(value)
+            ]
+        elif parameter.is_schedule:
+            params[key] = _inner(key, value, without_epochs, steps_per_epoch)
     return params
 
 
@@ -203,16 +252,23 @@ def _entry(component: Component) -> ScheduleEntry | None:
 def _inner_in_updates(
     place: str, value: Any, total_steps: int, steps_per_epoch: int
 ) -> dict[str, Any]:
+    return _inner(place, value, in_updates, total_steps, steps_per_epoch)
+
+
+def _inner(
+    place: str, value: Any, change: Callable[..., dict[str, Any]], *arguments: int
+) -> dict[str, Any]:
+    """A schedule inside another one, its settings changed."""
     settings = dict(value)
     name = settings.pop("name")
     try:
-        inner = in_updates(SCHEDULES[name], settings, total_steps, steps_per_epoch)
+        inner = change(SCHEDULES[name], settings, *arguments)
     except ConfigError as error:
         raise ConfigError(error.under(place, is_inside=True).problems) from None
     return {"name": name, **inner}
 
 
-def _steps_of(key: str, value: Any, total_steps: int, steps_per_epoch: int) -> int:
+def _steps_of(key: str, value: Any, total_steps: int | None, steps_per_epoch: int) -> int:
     return to_steps(value, steps_per_epoch=steps_per_epoch, total_steps=total_steps, key=key)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from dataclasses import replace
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, PlainValidator, ValidationError
 from pydantic_core import PydanticCustomError
@@ -14,7 +15,8 @@ from lrbench.errors import Problem, nearest
 from lrbench.spec.durations import FORMS, is_duration
 from lrbench.spec.frozen import Frozen, Positive
 from lrbench.spec.parameters import problems
-from lrbench.spec.run import ComputeSpec, Seed, StreamSeeds
+from lrbench.spec.restart import RestartSpec
+from lrbench.spec.run import RESTART_WINDOW, ComputeSpec, Seed, StreamSeeds
 
 
 def _duration(value: Any) -> int | str:
@@ -25,6 +27,9 @@ def _duration(value: Any) -> int | str:
 
 LONGEST_STEPS = 100_000_000
 """Updates of the longest run: its table of rates must fit the memory."""
+
+MOMENTS = ("momentum", "first_moment", "second_moment")
+"""Switches of a restart that may be a number."""
 
 Duration = Annotated[int | str, PlainValidator(_duration)]
 
@@ -39,10 +44,41 @@ class Train(Frozen):
     checkpoint_every: Duration | None = None
 
 
+class Curvature(Frozen):
+    """How often and how closely the curvature is looked at; as in its specification."""
+
+    every: Duration
+    method: Literal["lanczos", "power"] = "lanczos"
+    iterations: Annotated[int, Field(ge=1, le=1000)] = 20
+    samples: Positive = 256
+
+
 class Diagnostics(Frozen):
     """What is logged besides the row of every update."""
 
     layers_every: Duration | None
+    restart_window: Duration = RESTART_WINDOW
+    curvature: Curvature | None = None
+
+
+class Restart(RestartSpec):
+    """What a restart does to the state of the run, and what decides no number.
+
+    Parameters
+    ----------
+    rewarm : length or None
+        None stands for the rule.
+    state_names : mapping or None
+    allow_mismatch : bool
+        Whether it may hide a multiplier of the learning rate.
+    keep_checkpoints : bool
+        Whether the record keeps the checkpoint before every restart.
+    """
+
+    rewarm: Duration | None = 0  # type: ignore[assignment]
+    state_names: dict[str, str] | None = None  # type: ignore[assignment]
+    allow_mismatch: bool = False
+    keep_checkpoints: bool = False
 
 
 class Settings(Frozen):
@@ -52,6 +88,8 @@ class Settings(Frozen):
     model: dict[str, Any]
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
+    restart: Restart
+    trigger: dict[str, Any]
     compute: ComputeSpec
     diagnostics: Diagnostics
     train: Train
@@ -64,6 +102,7 @@ _GROUPS: dict[str, type[BaseModel]] = {
     "train": Train,
     "compute": ComputeSpec,
     "diagnostics": Diagnostics,
+    "restart": Restart,
     "streams": StreamSeeds,
 }
 
@@ -71,7 +110,7 @@ _GROUPS: dict[str, type[BaseModel]] = {
 def read_settings(composed: Composed, findings: Findings) -> Settings | None:
     """The configuration as checked values; None, and findings, where it has not the shape."""
     values = {k: dict(v) if isinstance(v, Mapping) else v for k, v in composed.values.items()}
-    for group in ("compute", "diagnostics"):
+    for group in ("compute", "diagnostics", "restart"):
         if isinstance(values.get(group), dict):
             # Under which name an option was chosen decides no number.
             values[group].pop("name", None)
@@ -80,7 +119,7 @@ def read_settings(composed: Composed, findings: Findings) -> Settings | None:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        findings.extend([_with_neighbour(problem) for problem in problems(error)])
+        findings.extend([_or_scale(_with_neighbour(problem)) for problem in problems(error)])
         return None
 
 
@@ -92,6 +131,13 @@ def _check_length(train: Mapping[str, Any], findings: Findings) -> None:
     elif steps is not None and epochs is not None:
         relation = f"cannot be given together with train.epochs ({epochs})"
         findings.add(relation, "train.steps", steps, "only one of them")
+
+
+def _or_scale(problem: Problem) -> Problem:
+    """Of a moment any scale is as good as the names."""
+    is_moment = (problem.key or "") in {f"restart.{name}" for name in MOMENTS}
+    relation = f"{problem.relation}, or a scale between 0 and 1"
+    return replace(problem, relation=relation) if is_moment else problem
 
 
 def _with_neighbour(problem: Problem) -> Problem:

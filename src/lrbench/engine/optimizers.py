@@ -199,7 +199,7 @@ def _set_momentum(group: dict[str, Any], momentum: float) -> None:
         group["betas"] = (momentum, *group["betas"][1:])
 
 
-_MOMENTS = {"momentum": ("momentum_buffer", "exp_avg"), "second_moment": ("exp_avg_sq",)}
+MOMENTS = {"momentum": ("momentum_buffer", "exp_avg"), "second_moment": ("exp_avg_sq",)}
 """Rows of the flat model, and the names optimizers give what belongs there."""
 
 
@@ -225,7 +225,9 @@ class BoundOptimizer:
     is_own : bool
         Whether it is the user's own.
     moments : set of str
-        Which rows of ``_MOMENTS`` the optimizer keeps; known after the first update.
+        Which rows of ``MOMENTS`` the optimizer keeps; known after the first update.
+    awaited : set of str
+        Which are to be looked for after the next update.
     """
 
     def __init__(
@@ -242,8 +244,8 @@ class BoundOptimizer:
         self.tensors: list[Tensor] = list(flat.parameters) if own else [flat.parameter]
         self.optimizer = builder(self.tensors, lr=lr, **settings)
         self._groups = self.optimizer.param_groups
-        self._is_first = True
         self.moments: set[str] = set()
+        self.awaited: set[str] = set(MOMENTS)
         self._copies: list[tuple[list[Tensor], str]] = []
 
     def update(
@@ -279,17 +281,38 @@ class BoundOptimizer:
         self.optimizer.step()
         if any(group["lr"] != rate for group in self._groups):
             raise RunError("must leave the learning rate to the schedule", key="optimizer")
-        if self._is_first:
-            self.find_moments()
-        for views, name in self._copies:
-            # Asked for every time: an optimizer may keep a new tensor at each update.
-            buffers = [self.optimizer.state[tensor][name] for tensor in self.tensors]
-            torch._foreach_copy_(views, buffers)
+        if self.awaited:
+            self.find_moments(self.awaited)
+        self.copy_moments()
         lr, *others = applied
         momentum, weight_decay = (None if x is None else float(x) for x in others)
         return float(lr), momentum, weight_decay
 
-    def find_moments(self, among: Collection[str] = tuple(_MOMENTS)) -> None:
+    def copy_moments(self) -> None:
+        """Bring the flat model's copies of the moments of a user's own optimizer up to date."""
+        for views, name in self._copies:
+            # Asked for every time: an optimizer may keep a new tensor at each update.
+            buffers = [self.optimizer.state[tensor][name] for tensor in self.tensors]
+            torch._foreach_copy_(views, buffers)
+
+    def forget(self, name: str) -> None:
+        """Let the state ``name`` be absent, as before the first update.
+
+        Its row of the flat model is zero until it is found there again, after the next update.
+        """
+        state = self.optimizer.state
+        popped = [state[t].pop(name, None) for t in self.tensors if t in state]
+        if all(buffer is None for buffer in popped):
+            return
+        copied = {copied for _, copied in self._copies}
+        for row, names in MOMENTS.items():
+            if row in self.moments and name in names and (not self.is_own or name in copied):
+                getattr(self._flat, row).zero_()
+                self.moments.discard(row)
+                self.awaited.add(row)
+        self._copies = [copy for copy in self._copies if copy[1] != name]
+
+    def find_moments(self, among: Collection[str]) -> None:
         """Learn where the moments are, from the state that an update or a checkpoint has left.
 
         Not before, as SGD treats an absent buffer unlike a zero one.
@@ -297,9 +320,9 @@ class BoundOptimizer:
         The moments of a built-in optimizer move into the flat model, where it goes on using them;
         those of a user's own are copied there after every update.
         """
-        self._is_first = False
-        for row, names in _MOMENTS.items():
-            if row not in among:
+        wanted, self.awaited = set(among), set()
+        for row, names in MOMENTS.items():
+            if row not in wanted:
                 continue
             entries = [self.optimizer.state[tensor] for tensor in self.tensors]
             name = next((name for name in names if self._all_have(entries, name)), None)

@@ -217,6 +217,7 @@ def _of_optimizer(bound: BoundOptimizer) -> dict[str, Any]:
         ],
         "attributes": {name: vars(optimizer)[name] for name in _own_attributes(optimizer)},
         "moments": sorted(bound.moments),
+        "awaited": sorted(bound.awaited),
     }
 
 
@@ -239,7 +240,9 @@ def _into_optimizer(bound: BoundOptimizer, kept: dict[str, Any]) -> None:
     if kept["attributes"].keys() != set(_own_attributes(optimizer)):
         raise ValueError("the optimizer has other attributes")
     vars(optimizer).update(kept["attributes"])
-    bound.find_moments(set(kept["moments"]))
+    bound.find_moments(kept["moments"])
+    # Older checkpoints were made before a moment could be absent.
+    bound.awaited = set(kept.get("awaited", ()))
 
 
 def _unsaved(what: str) -> RunError:

@@ -45,7 +45,24 @@ def tabulate(
 
 
 def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
-    """The warm restarts of a run, with the length each new cycle has in it."""
+    """The warm restarts of a run, with the length each new cycle has in it.
+
+    Where something else than the schedule has decided on them they have the lengths that they were
+    planned with, and their causes.
+    """
+    if schedule.planned is not None:
+        return tuple(
+            Restart(
+                restart.step,
+                restart.cycle,
+                restart.planned_length,
+                cause=restart.cause,
+                statistic=restart.statistic,
+                threshold=restart.threshold,
+            )
+            for restart in schedule.planned
+            if restart.step < total_steps
+        )
     starts = schedule.restarts(total_steps)
     ends = (*starts[1:], total_steps)
     return tuple(

@@ -24,9 +24,7 @@ Value = float | int | str | None
 
 _NUMBER = r"-?(?:(?:0|[1-9]\d{0,18})(?:\.\d+)?|[1-9](?:\.\d+)?e[+-]\d{2,3}|inf)|nan"
 _TEXT = r"(?:[A-Za-z0-9_.~:+-]|%[0-9A-F]{2})*"
-TEXT_COLUMNS = frozenset(
-    {"batch_digest", "layer", "cause", "policy", "audit", "kind", "occasion"}
-)
+TEXT_COLUMNS = frozenset({"batch_digest", "layer", "cause", "policy", "audit", "kind", "occasion"})
 
 
 def format_row(values: Iterable[Value]) -> str:

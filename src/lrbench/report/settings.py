@@ -9,10 +9,15 @@ import pandas as pd
 
 from lrbench.errors import ConfigError, Problem, nearest
 from lrbench.report.escapes import printable
+from lrbench.restarts.policy import policy_name
 from lrbench.spec.canonical import canonical
+from lrbench.spec.restart import RestartSpec
 
-COMPONENTS = ("dataset", "model", "optimizer", "schedule")
+COMPONENTS = ("dataset", "model", "optimizer", "schedule", "restart", "trigger")
 _EVERY_COMPONENT_HAS = ("optimizer.lr",)
+_LEFT_OUT = {"restart": "keep", "trigger": "none"}
+"""Where a specification says nothing of them; by the options that stand for that."""
+
 _CONSEQUENCES = ("dataset.digest", "dataset.code", "model.code", "optimizer.code", "schedule.code")
 """Settings nobody types: they follow from what is typed, the data and the code."""
 
@@ -21,12 +26,16 @@ def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A plain specification as one level of dotted keys, without the seed.
 
     ``schedule.name`` becomes ``schedule`` and ``schedule.params.first_cycle``
-    ``schedule.first_cycle``, as on the command line. Lists and objects become JSON text, so that
-    every value can be compared and grouped by.
+    ``schedule.first_cycle``, as on the command line. What restarts do has the name of its switches
+    together, ``momentum=0.5+rewarm=20``. Lists and objects become JSON text, so that every value
+    can be compared and grouped by.
     """
-    flat: dict[str, Any] = {}
+    flat: dict[str, Any] = dict(_LEFT_OUT)
     for group, value in spec.items():
-        if group in COMPONENTS:
+        if group == "restart":
+            flat[group] = policy_name(RestartSpec.model_validate(value))
+            flat |= {f"{group}.{key}": item for key, item in value.items()}
+        elif group in COMPONENTS:
             flat[group] = value["name"]
             flat[f"{group}._target_"] = value["target"]
             own = {k: v for k, v in value.items() if k not in ("name", "target", "params")}

@@ -15,6 +15,7 @@ from itertools import count, takewhile
 from typing import Literal, NewType
 
 from lrbench.errors import ScheduleError
+from lrbench.schedules.events import PlannedRestart
 
 Steps = NewType("Steps", int)
 """A length in updates. A builder's ``decay_steps: Steps`` is the setting ``decay`` of the config,
@@ -99,12 +100,16 @@ class Schedule:
     notes : tuple of str
         What these very settings came to and a reader should know: a cycle cut short, a length that
         ends after the run.
+    planned : tuple of PlannedRestart, optional
+        Its restarts with their causes, where something else than the schedule itself has decided on
+        them. Default: it has, and every cycle was planned to last until the next.
     """
 
     factor: Callable[[int], float]
     cycles: Cycles = Cycles(no_cycles)
     conventions: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    planned: tuple[PlannedRestart, ...] | None = None
 
     def __call__(self, step: int) -> float:
         return self.factor(step)

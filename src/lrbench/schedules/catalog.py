@@ -5,7 +5,8 @@ setting of the same name. A builder with a keyword ``warmup_steps`` makes its ow
 every other one stands the shared one, with ``warmup``, ``warmup_form`` and ``warmup_start``. Two
 things are known only to the run and are filled in here: a keyword ``total_steps`` gets the steps
 that follow the shared warmup, and so does a ``decay`` that the settings leave null. A keyword that
-is a :class:`Schedule`, or several, is given as a name or as a mapping with a name.
+is a :class:`Schedule`, or several, is given as a name or as a mapping with a name; one that makes a
+schedule for a number of steps is given so too, and its lengths may be parts of those steps.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
@@ -27,6 +28,7 @@ from lrbench.schedules import (
     cyclic,
     decay,
     drops,
+    frozen,
     horizon_free,
     one_cycle,
     restarts,
@@ -36,6 +38,7 @@ from lrbench.schedules import (
 )
 from lrbench.schedules.base import NO_STEPS, Schedule, Steps, require
 from lrbench.schedules.compose import WarmupForm, warmup
+from lrbench.schedules.lengths import in_steps
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Parameter:
     def is_schedule(self) -> bool:
         """Whether it is another schedule, or a list of them."""
         return _mentions(self.annotation, Schedule)
+
+    @property
+    def is_rebuilt(self) -> bool:
+        """Whether it is a schedule that is made anew for every number of steps it is to fill."""
+        return self.is_schedule and get_origin(self.annotation) is Callable
 
     @property
     def is_list(self) -> bool:
@@ -98,12 +106,15 @@ class ScheduleEntry:
     clock : str, optional
         The schedule of the learning rate that it goes along with, as a momentum does: what both
         have is taken from there.
+    counts_all : bool, default False
+        Its steps are the run's own, so that no warmup can stand before it.
     """
 
     name: str
     builder: Callable[..., Schedule]
     read: Callable[[Path], dict[str, Any]] | None = None
     clock: str | None = None
+    counts_all: bool = False
 
     @property
     def stands_alone(self) -> bool:
@@ -128,7 +139,7 @@ class ScheduleEntry:
     @property
     def makes_its_warmup(self) -> bool:
         """Whether no shared warmup stands before it."""
-        return "warmup_steps" in self.keywords
+        return self.counts_all or "warmup_steps" in self.keywords
 
     @cached_property
     def parameters(self) -> dict[str, Parameter]:
@@ -164,12 +175,14 @@ FAMILIES = (
     trapezoids,
     continual,
     compose,
+    frozen,
     table,
 )
 """The modules whose builders are the library, in the order they are listed."""
 
 _READ = {"table": table.read_table}
 _CLOCK = {"one_cycle_momentum": "one_cycle"}
+_COUNTING_ALL = {"frozen"}
 
 
 def _builders(family: ModuleType) -> Iterator[Callable[..., Schedule]]:
@@ -191,6 +204,7 @@ SCHEDULES: dict[str, ScheduleEntry] = {
         builder,
         read=_READ.get(builder.__name__),
         clock=_CLOCK.get(builder.__name__),
+        counts_all=builder.__name__ in _COUNTING_ALL,
     )
     for family in FAMILIES
     for builder in _builders(family)
@@ -204,7 +218,7 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
     ----------
     name : str, a key of :data:`SCHEDULES`
     settings : mapping from the names of ``SCHEDULES[name].parameters``
-        Lengths in updates, already converted from epochs and parts; a file already read.
+        Lengths in updates, already converted from epochs; a file already read.
     total_steps : int in [1, inf)
 
     Raises
@@ -218,6 +232,8 @@ def build_schedule(name: str, settings: Mapping[str, Any], total_steps: int) -> 
 def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -> Schedule:
     """The schedule of ``entry``, as :func:`build_schedule` does it for those with a name."""
     parameters = entry.parameters
+    lengths = {name for name, parameter in parameters.items() if parameter.is_duration}
+    settings = in_steps(settings, lengths, total_steps)
     warmup_steps = settings.get("warmup") or 0
     relation = f"must be shorter than the run ({total_steps} steps)"
     # A negative one is refused by the warmup itself.
@@ -232,8 +248,12 @@ def build(entry: ScheduleEntry, settings: Mapping[str, Any], total_steps: int) -
             shared[parameter.keyword] = parameter.default if value is None else value
         elif value is not None:
             keyword = parameter.keyword if parameter else key
-            nests = parameter is not None and parameter.is_schedule
-            arguments[keyword] = _nested(key, value, settings, horizon) if nests else _frozen(value)
+            if parameter is not None and parameter.is_rebuilt:
+                arguments[keyword] = partial(_inner, key, value)
+            elif parameter is not None and parameter.is_schedule:
+                arguments[keyword] = _nested(key, value, settings, horizon)
+            else:
+                arguments[keyword] = _frozen(value)
         elif parameter is not None and parameter.fills_the_run:
             arguments[parameter.keyword] = horizon
         elif parameter is not None and parameter.is_required and key != "file":

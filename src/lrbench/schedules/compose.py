@@ -120,9 +120,13 @@ def warmup(
 
     begins = f" from {warmup_start:g} of the peak" if warmup_start else ""
     words = f"warmup: {warmup_steps} steps{begins}, form {warmup_form}: {_RAMPS[warmup_form]}"
+    planned = after.planned and tuple(
+        replace(restart, step=restart.step + warmup_steps) for restart in after.planned
+    )
     return replace(
         after,
         factor=factor,
+        planned=planned,
         cycles=after.cycles.moved(warmup_steps),
         conventions=(words, *after.conventions),
     )

@@ -9,7 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NewType, Protocol
+
+Steps = NewType("Steps", int)
+"""A length in updates. A builder's ``every_steps: Steps`` is the setting ``every`` of the config,
+where it may be written in updates, epochs (``"10ep"``) or as part of the run (``"20%"``)."""
 
 State = Mapping[str, Any]
 """JSON: what a trigger remembers. Never changed in place."""
@@ -73,6 +77,29 @@ class Decision:
     threshold: float
 
 
+@dataclass(frozen=True)
+class Aftermath:
+    """What follows a trigger's decisions: from it the schedule of the run is made.
+
+    Parameters
+    ----------
+    peak_decay : float in (0, 1]
+        What each restart multiplies the peak by.
+    decay_factor : float in (0, 1]
+        What each decay multiplies the rate by, until the next restart.
+    num_cycles : int in [1, inf)
+        Cycles the run is planned for: one more than restarts may be, and 1 where the trigger never
+        begins a new one.
+    final_fraction : float in [0, 1)
+        Part of the run that is kept for the final anneal.
+    """
+
+    peak_decay: float
+    decay_factor: float
+    num_cycles: int
+    final_fraction: float
+
+
 class Trigger(Protocol):
     """A trigger with its settings; without state."""
 
@@ -87,6 +114,10 @@ class Trigger(Protocol):
     @property
     def needs(self) -> frozenset[Need]:
         """What must be measured for it."""
+
+    @property
+    def after(self) -> Aftermath:
+        """What follows its decisions."""
 
     def start(self) -> State:
         """The state before the first observation."""

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lrbench.schedules.base import Schedule
     from lrbench.schedules.documentation import Setting
 
-KINDS = ("models", "datasets", "optimizers", "schedules")
-
+KINDS = ("models", "datasets", "optimizers", "schedules", "restarts", "triggers")
+"""What is listed; one of it may be asked for too, ``schedule``."""
 
 CURVE_STEPS = 240
 """Updates of the run that a schedule with its defaults is shown in."""
@@ -24,12 +24,12 @@ CURVE_STEPS = 240
 def catalogue(
     kind: str | None = None, names: Sequence[str] = ()
 ) -> dict[str, list[dict[str, Any]]]:
-    """Every model, dataset, optimizer and schedule: name, one sentence, settings, source.
+    """All there is to choose from, kind by kind: name, one sentence, settings, source.
 
     Parameters
     ----------
     kind : str, optional
-        One of :data:`KINDS`; default all.
+        One of :data:`KINDS`, or one of those; default all.
     names : sequence of str
         Those of the kind that are asked for; default all.
 
@@ -38,6 +38,7 @@ def catalogue(
     ConfigError
         There is no such kind, or no such name of that kind.
     """
+    kind = kind_meant(kind)
     if kind is not None and kind not in KINDS:
         near = nearest(kind, KINDS)
         relation = f"must be one of: {', '.join(KINDS)}"
@@ -48,9 +49,16 @@ def catalogue(
         "datasets": _datasets,
         "optimizers": _optimizers,
         "schedules": _schedules,
+        "restarts": lambda: _options("restart"),
+        "triggers": lambda: _options("trigger"),
     }
     found = {name: makers[name]() for name in KINDS if kind in (None, name)}
     return found if kind is None or not names else {kind: _those(kind, found[kind], names)}
+
+
+def kind_meant(kind: str | None) -> str | None:
+    """The kind that ``schedule`` or ``schedules`` names."""
+    return f"{kind}s" if f"{kind}s" in KINDS else kind
 
 
 def default_schedule(name: str, total_steps: int) -> Schedule | None:
@@ -128,6 +136,24 @@ def _optimizers() -> list[dict[str, Any]]:
         {"name": e.name, "summary": e.summary, "settings": ["lr", *settings_of(e.builder)]}
         for e in OPTIMIZERS.values()
     ]
+
+
+def _options(group: str) -> list[dict[str, Any]]:
+    """The options of a group whose files say all there is to tell."""
+    from lrbench.config.defaults import comments, default_settings
+
+    def described(path: Path) -> dict[str, Any]:
+        remarks = comments(path)
+        return {
+            "name": path.stem,
+            "summary": remarks.get("", ""),
+            "settings": {
+                name: {"default": default, "meaning": remarks.get(name, "")}
+                for name, default in default_settings(path).items()
+            },
+        }
+
+    return [described(path) for path in options(group).values()]
 
 
 def _schedules() -> list[dict[str, Any]]:

@@ -34,7 +34,7 @@ def test_the_names_are_those_of_the_builders() -> None:
         *["inverse_sqrt", "noam", "rsqrt", "power", "anytime"],
         *["triangular", "triangular2", "exp_range"],
         *["sgdr", "snapshot", "trapezoidal_restarts", "wsd_s", "rewarm", "infinite"],
-        *["sequence", "scaled", "table"],
+        *["sequence", "scaled", "frozen", "table"],
     ]
 
 
@@ -75,7 +75,9 @@ def test_a_schedule_inside_another_is_known_as_one() -> None:
         for key, parameter in entry.parameters.items()
         if parameter.is_schedule
     }
-    assert nested == {"sequence.pieces", "scaled.of"}
+    assert nested == {"sequence.pieces", "scaled.of", "frozen.of"}
+    assert SCHEDULES["frozen"].parameters["of"].is_rebuilt
+    assert not SCHEDULES["scaled"].parameters["of"].is_rebuilt
 
 
 def test_only_a_decay_without_a_default_stands_for_the_rest_of_the_run() -> None:
@@ -105,7 +107,10 @@ def test_the_length_of_the_run_is_no_setting_and_warmup_stands_last(name: str) -
     entry = SCHEDULES[name]
     keys = list(entry.parameters)
     assert "total_steps" not in keys
-    if entry.makes_its_warmup:
+    if entry.counts_all:
+        assert name == "frozen"
+        assert "warmup" not in keys
+    elif entry.makes_its_warmup:
         assert name in ("inverse_sqrt", "noam")
         assert entry.parameters["warmup"].is_required
     else:

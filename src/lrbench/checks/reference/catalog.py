@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
@@ -11,12 +12,13 @@ from lrbench.checks.reference.cyclic import CYCLIC
 from lrbench.checks.reference.decays import DECAYS
 from lrbench.checks.reference.drops import DROPS
 from lrbench.checks.reference.exact import Exact, Formula, Given
+from lrbench.checks.reference.frozen import frozen
 from lrbench.checks.reference.horizon_free import HORIZON_FREE
 from lrbench.checks.reference.numbers import Number
 from lrbench.checks.reference.ramps import warmed_up
 from lrbench.checks.reference.restarts import RESTARTS
 
-OWN_WARMUP = {"inverse_sqrt", "noam"}
+OWN_WARMUP = {"inverse_sqrt", "noam", "frozen"}
 """Those before which no shared warmup stands."""
 
 
@@ -27,8 +29,8 @@ def exact(name: str, settings: Mapping[str, Any], total_steps: int) -> Exact | N
     ----------
     name : str
     settings : mapping
-        As ``build_schedule`` takes them: lengths in updates, missing ones have their defaults. They
-        are valid.
+        As ``build_schedule`` takes them: lengths in updates or parts of the steps, missing ones
+        have their defaults. They are valid.
     total_steps : int in [1, inf), in updates
 
     Returns
@@ -38,6 +40,7 @@ def exact(name: str, settings: Mapping[str, Any], total_steps: int) -> Exact | N
     """
     if name not in FORMULAS:
         return None
+    settings = {key: _counted(value, total_steps) for key, value in settings.items()}
     if name in OWN_WARMUP:
         return FORMULAS[name](Given(settings, total_steps))
     shared = Given(settings, total_steps)
@@ -45,6 +48,15 @@ def exact(name: str, settings: Mapping[str, Any], total_steps: int) -> Exact | N
     after = FORMULAS[name](Given(settings, total_steps - steps))
     form, start = shared.word("warmup_form", "first"), shared.number("warmup_start", 0.0)
     return warmed_up(after, steps, form, start)
+
+
+def _counted(value: Any, steps: int) -> Any:
+    """A part of the steps as a number of them, halves up; anything else as it is."""
+    if isinstance(value, list):
+        return [_counted(item, steps) for item in value]
+    if not (isinstance(value, str) and value.endswith("%")):
+        return value
+    return math.floor(Fraction(value[:-1]) * steps / 100 + Fraction(1, 2))
 
 
 def sequence(given: Given) -> Exact:
@@ -93,4 +105,5 @@ FORMULAS: dict[str, Formula] = {
     **CONTINUAL,
     "sequence": sequence,
     "scaled": scaled,
+    "frozen": lambda given: frozen(given, _inner),
 }
