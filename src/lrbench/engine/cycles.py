@@ -135,11 +135,7 @@ class Cycles:
         """Whether they are looked at: also where it may turn out that they get rows."""
         if self._watch is None:
             return self.is_logged(step)
-        return (
-            "cosine" in self._watch.needs
-            or self._watch.is_due(step + 1)
-            or self.is_logged(step)
-        )
+        return "cosine" in self._watch.needs or self._watch.is_due(step + 1) or self.is_logged(step)
 
     def is_look(self, done: int) -> bool:
         """Whether to evaluate after ``done`` updates, for the sake of a cycle."""

@@ -113,9 +113,7 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         if cycles:
             cycles.end(total if diverged_at is None else diverged_at, is_lost=is_lost)
         weights = None if is_lost else tensor_digests(model)
-        return Outcome(
-            diverged_at, last, order.chain, weights, cycles.events if cycles else None
-        )
+        return Outcome(diverged_at, last, order.chain, weights, cycles.events if cycles else None)
 
     heads: list[Row] = []
     digests: list[bytes] = []

@@ -61,7 +61,10 @@ class Paired:
 
 
 def paired(
-    baseline: Sequence[float | None], other: Sequence[float | None], *, smaller_is_better: bool = True
+    baseline: Sequence[float | None],
+    other: Sequence[float | None],
+    *,
+    smaller_is_better: bool = True,
 ) -> Paired:
     """Hold two arms against each other, seed by seed.
 

@@ -46,7 +46,10 @@ def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
         length = order.until - order.step
         before = order.step if needs_origin and order.step not in parent.kept() else 0
         total = before + length * len(waiting)
-        with asking_for_data(), _origin(order, parent, remarks, needs_origin, report, total) as origin:
+        with (
+            asking_for_data(),
+            _origin(order, parent, remarks, needs_origin, report, total) as origin,
+        ):
             for place, (twin, _) in enumerate(waiting):
                 done = before + place * length - order.step
                 run(
@@ -56,9 +59,7 @@ def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
                     origin=origin,
                     on_progress=_counted(report, done, total),
                 )
-    statuses = {
-        str(read_record(order.results / twin.spec.run_id).status) for twin in order.twins
-    }
+    statuses = {str(read_record(order.results / twin.spec.run_id).status) for twin in order.twins}
     same = next((twin for twin in order.twins if twin.spec.run_id == order.same), None)
     difference = None
     if same is not None:

@@ -89,9 +89,7 @@ def train(
         return writer.close(sink.result(outcome))
 
 
-def _fork(
-    writer: RecordWriter, run: Resolved, facts: Mapping[str, Any], origin: Origin
-) -> None:
+def _fork(writer: RecordWriter, run: Resolved, facts: Mapping[str, Any], origin: Origin) -> None:
     """Begin a record with what its run shares with its parent, if it has not begun.
 
     Raises

@@ -305,16 +305,16 @@ def _parent(record: Record, trust: bool, data_root: Path | None) -> Resolved:
     """
     if record.spec and not record.status.is_finished and record.status is not Status.CORRUPT:
         remedy = f"lrbench resume {record.path}"
-        raise RecordError(f"is {record.status}, and has no end to compare with", key=record.run_id, remedy=remedy)
+        raise RecordError(
+            f"is {record.status}, and has no end to compare with", key=record.run_id, remedy=remedy
+        )
     run = resolved_of(record, trust=trust, data_root=data_root)
     if run.spec.fork is not None:
         raise RecordError("is a twin itself", key=record.run_id, remedy="its parent's record")
     return run
 
 
-def _forks(
-    record: Record, run: Resolved, index: int | None, policies: Sequence[str]
-) -> list[Fork]:
+def _forks(record: Record, run: Resolved, index: int | None, policies: Sequence[str]) -> list[Fork]:
     spec = frozen_spec(run.spec, record)
     restarts = restarts_in(spec)
     diverged_at = record.result["diverged_at"]
@@ -356,9 +356,7 @@ def _fork(
         # Made anew, because a copy would keep the digest cached for the parent.
         twin = RunSpec.model_validate({**spec.model_dump(), "fork": fork.model_dump()})
         head = f"# of the parent {record.run_id}; this is its twin from update {restart.step} on\n"
-        twins[name] = replace(
-            run, spec=twin, keep_checkpoints=False, written=head + run.config
-        )
+        twins[name] = replace(run, spec=twin, keep_checkpoints=False, written=head + run.config)
         if policy == spec.restart:
             own = name
     return Fork(record, restart, until, twins, own)
