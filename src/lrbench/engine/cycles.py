@@ -21,14 +21,19 @@ from lrbench.engine.movement import Movement
 from lrbench.engine.optimizers import BoundOptimizer
 from lrbench.engine.restarting import Restarter
 from lrbench.engine.watch import Watch
-from lrbench.record.layout import RESTART_COLUMNS, RESTART_LAYER_COLUMNS
+from lrbench.record.layout import (
+    LAYER_COLUMNS,
+    RESTART_COLUMNS,
+    RESTART_LAYER_COLUMNS,
+    STEP_COLUMNS,
+)
 from lrbench.restarts.facts import LayerFacts, Moved, Opened
 from lrbench.restarts.ledger import Ledger
-from lrbench.restarts.metrics import window_of
+from lrbench.restarts.metrics import smoothing_window
 from lrbench.schedules.events import Event
 from lrbench.tasks.models.layers import parameter_layers
 
-Noise = Callable[[], tuple[float | None, float | None]]
+Noise = Callable[[], tuple[float, float] | None]
 """Estimates of the squared norm of the gradient, and of the trace of its covariance."""
 
 
@@ -91,6 +96,7 @@ class Cycles:
         self._steps_per_epoch = steps_per_epoch
         self._restarts: dict[int, Restart] = {}
         self._looks: set[int] = set()
+        self._occasions: dict[int, str] = {}
         self._starts: list[int] = []
         self._candidate: CloseLook | None = None
         self._peak: tuple[int, float] | None = None
@@ -98,8 +104,8 @@ class Cycles:
         adaptive = lane.adaptive
         self._watch = Watch(adaptive.trigger, flat) if adaptive else None
         self.movement = Movement(flat)
-        self._ledger = Ledger(layer_facts(model))
-        policies = [restart.policy for restart in lane.restarts if restart.policy is not None]
+        self._ledger = Ledger(layer_facts(model), STEP_COLUMNS, LAYER_COLUMNS)
+        policies = [restart.policy for restart in lane.restarts if restart.policy]
         policies += [adaptive.policy] if adaptive else []
         self._restarter = Restarter(model, flat, optimizer, lane.streams, policies)
 
@@ -111,6 +117,15 @@ class Cycles:
             if restart.planned_length >= self._plan.eval_every:
                 # Where a twin is compared with its parent.
                 self._looks |= {restart.step - -restart.planned_length // part for part in (2, 4)}
+            if self._plan.curvature:
+                self._plan_occasions(restart)
+
+    def _plan_occasions(self, restart: Restart) -> None:
+        settled = restart.step + smoothing_window(restart.planned_length)
+        # Where two fall together, the later line here tells why.
+        self._occasions[settled] = "window"
+        self._occasions[restart.step + 1] = "after_restart"
+        self._occasions[restart.step] = "before_restart"
 
     # What is asked of every update.
 
@@ -141,6 +156,10 @@ class Cycles:
         """Whether to evaluate after ``done`` updates, for the sake of a cycle."""
         return done in self._looks
 
+    def occasion(self, done: int) -> str | None:
+        """Why the curvature is looked at after ``done`` updates, for the sake of a cycle."""
+        return self._occasions.get(done)
+
     def is_watched(self, done: int) -> bool:
         """Whether a trigger is asked after ``done`` updates."""
         return self._watch is not None and self._watch.is_due(done)
@@ -168,7 +187,7 @@ class Cycles:
         self._ledger.look(done, val_loss)
         self._restarter.look(val_loss, is_cycle_end=done in self._restarts)
 
-    def curvature(self, done: int, lambda_max: float) -> None:
+    def curvature(self, done: int, lambda_max: float | None) -> None:
         """A look at the curvature after ``done`` updates."""
         self._ledger.curvature(done, lambda_max)
 
@@ -206,10 +225,12 @@ class Cycles:
     def begin(self, step: int, capture: Callable[[], State]) -> None:
         """Update ``step`` is to be made next: the restart before it, if there is one."""
         restart = self._restarts.get(step)
-        if restart is None or restart.policy is None:
+        if restart is None:
             return
         self._sink.keep(step, capture)
         self._close(step, self.movement.close())
+        if restart.policy is None:
+            return
         applied = self._restarter.apply(restart)
         self._ledger.open(
             Opened(
@@ -249,26 +270,18 @@ class Cycles:
         """What a trigger has decided; None where there is none."""
         return None if self._watch is None else self._watch.events
 
-    def lambda_looks(self, total: int) -> dict[int, str]:
-        """Updates after which the curvature is looked at because of restarts, and why."""
-        looks: dict[int, str] = {}
-        for restart in self._restarts.values():
-            window = window_of(restart.planned_length)
-            for after, why in ((window, "window"), (1, "after_restart"), (0, "before_restart")):
-                if restart.step + after <= total:
-                    looks[restart.step + after] = why
-        return looks
-
     # What a checkpoint holds.
 
     def state(self) -> dict[str, Any]:
         """What the rest of the run depends on."""
         facts, series = self._ledger.state()
+        remembered, weights = self._restarter.state()
         return {
             "ledger": facts,
             "series": {name: torch.from_numpy(values) for name, values in series.items()},
             "movement": self.movement.state(),
-            "restarter": self._restarter.state(),
+            "restarter": remembered,
+            "weights": weights,
             "watch": None if self._watch is None else self._watch.state(),
         }
 
@@ -277,7 +290,7 @@ class Cycles:
         series = {name: values.cpu().numpy() for name, values in facts["series"].items()}
         self._ledger.restore(facts["ledger"], series)
         self.movement.restore(facts["movement"])
-        self._restarter.restore(facts["restarter"])
+        self._restarter.restore(facts["restarter"], facts["weights"])
         if self._watch is not None:
             self._watch.restore(facts["watch"])
             if self._watch.events:

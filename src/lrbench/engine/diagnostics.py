@@ -33,6 +33,7 @@ from torch import Tensor
 from lrbench.engine.base import Row
 from lrbench.engine.flat import ROWS, FlatModel
 from lrbench.engine.optimizers import BoundOptimizer
+from lrbench.engine.second_moment import bias_correction
 
 BLOCK = 100
 """Updates between two fetches. Part of no result: only of when it is known."""
@@ -124,7 +125,7 @@ class Diagnostics:
         torch.mul(flat.grad, flat.update, out=products[2])
         if has_second:
             torch.sqrt(flat.second_moment, out=products[3])
-            self._corrections[place] = optimizer.second_moment_correction()
+            self._corrections[place] = bias_correction(optimizer)
         if self.anchor is not None:
             torch.sub(flat.weight, self.anchor, out=products[4])
             products[4].square_()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from lrbench.engine.base import Lane, Outcome, Plan, Row, Sink, Start, State
+from lrbench.engine.curvature import Curvature
 from lrbench.engine.cycles import Cycles, has_cycles, layer_facts
 from lrbench.engine.data import on_device
 from lrbench.engine.device import DTYPES
@@ -21,11 +22,12 @@ from lrbench.engine.diagnostics import BLOCK, Diagnostics
 from lrbench.engine.evaluation import evaluate
 from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.flat import FlatModel
+from lrbench.engine.noise import noise_of
 from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.order import BatchOrder
 from lrbench.engine.state import capture, more_of, restore, structure_of
 from lrbench.errors import RecordError, RunError
-from lrbench.record.layout import EVAL_COLUMNS, STEP_COLUMNS
+from lrbench.record.layout import CURVATURE_COLUMNS, EVAL_COLUMNS, STEP_COLUMNS
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import ComputeSpec, OptimizerSpec
 from lrbench.tasks.loss import mean_loss
@@ -33,6 +35,8 @@ from lrbench.tasks.models.build import draws_randomness
 
 TRAIN_LOSS = STEP_COLUMNS.index("train_loss")
 VAL_LOSS = EVAL_COLUMNS.index("val_loss")
+LAMBDA_MAX = CURVATURE_COLUMNS.index("lambda_max") - 2
+"""In a row that begins after step and epoch."""
 
 
 def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
@@ -65,6 +69,9 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
     if cycles:
         diagnostics.anchor = cycles.movement.anchor
     is_close = cycles.is_close if cycles else _every(plan.layers_every)
+    curvature = None
+    if plan.curvature:
+        curvature = Curvature(plan.curvature, flat, data, kind, lane.streams)
     structure = structure_of(model, optimizer)
     autocast = _autocast(plan, device)
     total = plan.total_steps
@@ -101,11 +108,40 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         close.clear()
         return diverged
 
+    def look_closely(done: int) -> None:
+        """Look at the curvature after ``done`` updates, if it is time to."""
+        assert curvature is not None
+        assert plan.curvature is not None
+        occasion = cycles.occasion(done) if cycles else None
+        if done in (0, total):
+            occasion = "end" if done else "start"
+        elif done % plan.curvature.every == 0:
+            occasion = occasion or "interval"
+        if occasion is None:
+            return
+        # The rate and momentum of the update it was made by, or of the first.
+        at = max(done - 1, 0)
+        momentum = momenta[at] if momenta else None
+        row = curvature.look(done, occasion, rates[at], momentum, optimizer)
+        sink.curvature((done, done / order.steps_per_epoch, *row))
+        if cycles:
+            cycles.curvature(done, cast("float | None", row[LAMBDA_MAX]))
+
+    def noise() -> tuple[float, float] | None:
+        """Of the last batch: the squared norm of the gradient, and the trace of its covariance."""
+        inputs = data.inputs.index_select(0, indices)
+        targets = data.targets.index_select(0, indices)
+        seed = lane.streams("noise", "batch", step).torch_seed
+        return noise_of(model, kind, inputs, targets, seed=seed)
+
     def captured(done: int) -> State:
         """The state after ``done`` updates, all of whose rows are delivered."""
         last_batch = order.batch(done - 1)[1].hex()
         facts = {"chain": order.chain, "last_batch": last_batch, "last_look": last}
-        more = cycles.state() if cycles else None
+        more = {
+            "cycles": cycles.state() if cycles else None,
+            "curvature": curvature.state() if curvature else None,
+        }
         return capture(done, model, optimizer, facts, structure, more)
 
     def ended(diverged_at: int | None) -> Outcome:
@@ -126,11 +162,16 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
             last = look(0)
             if _is_lost(last[VAL_LOSS]):
                 return ended(0)
+            if curvature:
+                look_closely(0)
         else:
             block_start = lane.state.step
             last = _go_on(lane.state, model, optimizer, order)
+            more = more_of(lane.state)
             if cycles:
-                cycles.restore(more_of(lane.state))
+                cycles.restore(more["cycles"])
+            if curvature:
+                curvature.restore(more["curvature"])
 
         for step in range(block_start, total):
             if cycles:
@@ -179,6 +220,8 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
                     last = look(done)
                     if _is_lost(last[VAL_LOSS]):
                         return ended(done)
+            if curvature:
+                look_closely(done)
             if is_wanted:
                 sink.save(partial(captured, done))
         if cycles:

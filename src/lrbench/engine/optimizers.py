@@ -343,17 +343,6 @@ class BoundOptimizer:
         value = group.get("momentum", group.get("betas", (None,))[0])
         return None if value is None else float(value)
 
-    def second_moment_correction(self) -> float:
-        """What a second moment is divided by to correct its bias: ``1 - beta2**t``.
-
-        1 where nothing is to correct: the optimizer has no betas, or counts no updates.
-        """
-        betas = self._groups[0].get("betas")
-        count = self.optimizer.state[self.tensors[0]].get("step")
-        if betas is None or count is None or len(betas) < 2 or float(count) == 0:
-            return 1.0
-        return 1.0 - float(betas[1]) ** float(count)
-
     def _all_have(self, entries: list[Any], name: str) -> bool:
         return all(
             isinstance(entry.get(name), Tensor) and entry[name].shape == tensor.shape

@@ -50,7 +50,9 @@ class ResetAudit:
         self._model = model
         self._flat = flat
         self._optimizer = optimizer
-        self._restart = restart
+        assert restart.policy is not None
+        self._policy = restart.policy
+        self._step = restart.step
         self._trained = [name for name, p in model.named_parameters() if p.requires_grad]
 
     def promise(
@@ -67,7 +69,7 @@ class ResetAudit:
         earlier : mapping
             The second moments after the restart before, by the place of their tensor.
         """
-        policy, names = self._restart.policy, state_names(self._restart.policy)
+        policy, names = self._policy, state_names(self._policy)
         before = self._read()
         after = dict(before)
         after |= {("weights", "", name): tensor for name, tensor in rewound.items()}
@@ -151,8 +153,8 @@ class ResetAudit:
                 what = f"the optimizer's {name} of parameter group {place}"
             case _:
                 what = f"the engine's copy of {name}"
-        policy = policy_name(self._restart.policy)
-        relation = f"must be what the restart at step {self._restart.step} promised ({policy})"
+        policy = policy_name(self._policy)
+        relation = f"must be what the restart at step {self._step} promised ({policy})"
         return RunError(f"{relation}, and is not", key=what)
 
 

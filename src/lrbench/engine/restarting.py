@@ -103,7 +103,9 @@ class Restarter:
         RunError
             A part of the state is not as promised, or there are no weights to go back to.
         """
-        policy, names = restart.policy, state_names(restart.policy)
+        policy = restart.policy
+        assert policy is not None
+        names = state_names(policy)
         audit = ResetAudit(self._model, self._flat, self._optimizer, restart)
         before = read_facts(self._optimizer, self._flat, names)
         rewound, noise = self._remembered(policy), self._noise(policy, restart.step)

@@ -64,6 +64,13 @@ def second_moment(flat: FlatModel, optimizer: BoundOptimizer) -> SecondMoment | 
     return SecondMoment(root, eps.pop() if len(eps) == 1 else None, is_divisor)
 
 
+def bias_correction(optimizer: BoundOptimizer) -> float:
+    """What a second moment is divided by: ``1 - β2^count``; 1 where nothing is to be corrected."""
+    betas = optimizer.optimizer.param_groups[0].get("betas")
+    count = float(optimizer.optimizer.state[optimizer.tensors[0]].get("step") or 0.0)
+    return 1.0 if betas is None or len(betas) < 2 or count == 0 else 1.0 - float(betas[1] ** count)
+
+
 def joined(flat: FlatModel, row: Tensor) -> Tensor:
     """The numbers of a row without padding, in the order of ``flat.parameters``, float64."""
     return torch.cat([view.reshape(-1) for view in flat.views(row)]).double()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lrbench.engine.base import Restart
 from lrbench.errors import ScheduleError
 from lrbench.schedules.base import Schedule
+from lrbench.spec.restart import RestartSpec
 
 
 def tabulate(
@@ -44,8 +45,10 @@ def tabulate(
     return table
 
 
-def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
+def restarts_of(schedule: Schedule, total_steps: int, policy: RestartSpec) -> tuple[Restart, ...]:
     """The warm restarts of a run, with the length each new cycle has in it.
+
+    ``policy`` is what each of them does to the state.
 
     Where something else than the schedule has decided on them they have the lengths that they were
     planned with, and their causes.
@@ -56,6 +59,7 @@ def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
                 restart.step,
                 restart.cycle,
                 restart.planned_length,
+                policy,
                 cause=restart.cause,
                 statistic=restart.statistic,
                 threshold=restart.threshold,
@@ -66,7 +70,7 @@ def restarts_of(schedule: Schedule, total_steps: int) -> tuple[Restart, ...]:
     starts = schedule.restarts(total_steps)
     ends = (*starts[1:], total_steps)
     return tuple(
-        Restart(step, cycle, end - step)
+        Restart(step, cycle, end - step, policy)
         for cycle, (step, end) in enumerate(zip(starts, ends, strict=False), start=1)
     )
 

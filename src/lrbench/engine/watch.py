@@ -63,7 +63,7 @@ class Watch:
         done: int,
         heat: float,
         val_loss: float | None,
-        noise: tuple[float | None, float | None] | None,
+        noise: tuple[float, float] | None,
     ) -> Event | None:
         """Ask the trigger after ``done`` updates; an event happens before update ``done``."""
         if not all(map(math.isfinite, (*self._losses, *self._grads))):

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
 from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
-from lrbench.engine.base import Lane, Plan, Restart, Train
+from lrbench.engine.base import Adaptive, Course, Lane, Plan, Restart, Train
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
 from lrbench.errors import RecordError
 from lrbench.schedules.base import Schedule
+from lrbench.schedules.events import Event
+from lrbench.schedules.frozen import replanned
+from lrbench.schedules.rewarm import rewarmed
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import Component, RunSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
 from lrbench.tasks.models.build import build_model
+from lrbench.triggers.catalog import build_trigger
 from lrbench.workflows.forks import forked
 
 ENGINES: dict[str, Train] = {"loop": loop.train}
@@ -39,7 +41,12 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
 def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
     """The plan of a run, of a twin that of its parent."""
     lr, steps = spec.optimizer.lr, spec.train.steps
-    schedule = _as_specified(spec.schedule, lr, steps)
+    adaptive = None if spec.trigger is None else _adaptive(spec, spec.trigger, data)
+    if adaptive is None:
+        schedule = _as_specified(spec.schedule, lr, steps)
+        course = course_of(schedule, spec)
+    else:
+        course = adaptive.course(())
     target = None
     if spec.model.target is not None:
         target = resolve_import(spec.model.target, key="model._target_")
@@ -49,7 +56,7 @@ def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
         build_model=lambda streams: build_model(
             model.name, model.params, data.info, streams, target
         ),
-        rates=tabulate([schedule], [lr], steps),
+        rates=course.rates[:, np.newaxis],
         momenta=_scheduled(spec, "momentum", spec.optimizer.momentum_schedule),
         weight_decays=_scheduled(spec, "weight_decay", spec.optimizer.weight_decay_schedule),
         batch_size=spec.train.batch_size,
@@ -60,17 +67,55 @@ def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
             Lane(
                 Streams(spec.seed, spec.streams.pinned()),
                 spec.optimizer,
-                restarts_in(spec),
+                course.restarts,
+                adaptive,
             ),
         ),
+        restart_window=spec.diagnostics.restart_window,
+        curvature=spec.diagnostics.curvature,
     )
 
 
 def restarts_in(spec: RunSpec) -> tuple[Restart, ...]:
-    """The restarts of a run that are known beforehand, each with what it does."""
-    steps = spec.train.steps
-    schedule = _as_specified(spec.schedule, spec.optimizer.lr, steps)
-    return tuple(replace(one, policy=spec.restart) for one in restarts_of(schedule, steps))
+    """The restarts of a run, or of the parent of a twin, that are known beforehand."""
+    schedule = _as_specified(spec.schedule, spec.optimizer.lr, spec.train.steps)
+    return course_of(schedule, spec).restarts
+
+
+def course_of(schedule: Schedule, spec: RunSpec) -> Course:
+    """The rates and restarts that a schedule of the learning rate comes to."""
+    steps, policy = spec.train.steps, spec.restart
+    schedule = rewarmed(schedule, policy.rewarm, steps)
+    rates = tabulate([schedule], [spec.optimizer.lr], steps)[:, 0]
+    return Course(rates, restarts_of(schedule, steps, policy))
+
+
+def _adaptive(spec: RunSpec, component: Component, data: Prepared) -> Adaptive:
+    """The trigger of a run; its decisions make a frozen schedule of the one specified."""
+    steps, lr = spec.train.steps, spec.optimizer.lr
+    trigger = build_trigger(
+        component.name,
+        component.params,
+        total_steps=steps,
+        steps_per_epoch=len(data.train) // spec.train.batch_size,
+        eval_every=spec.train.eval_every,
+        batch_size=spec.train.batch_size,
+    )
+    after = trigger.after
+
+    def course(events: tuple[Event, ...]) -> Course:
+        schedule = replanned(
+            lambda length: schedule_of(spec.schedule, lr=lr, total_steps=length),
+            events,
+            total_steps=steps,
+            peak_decay=after.peak_decay,
+            decay_factor=after.decay_factor,
+            num_cycles=after.num_cycles,
+            final_fraction=after.final_fraction,
+        )
+        return course_of(schedule, spec)
+
+    return Adaptive(trigger, spec.restart, course)
 
 
 def _scheduled(spec: RunSpec, name: str, component: Component | None) -> NDArray[np.float64] | None:

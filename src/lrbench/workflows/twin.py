@@ -20,7 +20,6 @@ from lrbench.record.reader import Record, Status, read_record
 from lrbench.restarts.policy import PRESETS, policy_name, rewarm_steps
 from lrbench.spec.restart import ForkSpec, RestartSpec
 from lrbench.spec.run import RunSpec
-from lrbench.workflows.freeze import frozen_spec
 from lrbench.workflows.plan import restarts_in
 from lrbench.workflows.recorded import check_data, find_runs, named, resolved_of
 from lrbench.workflows.replay import Source, variables_then
@@ -315,7 +314,7 @@ def _parent(record: Record, trust: bool, data_root: Path | None) -> Resolved:
 
 
 def _forks(record: Record, run: Resolved, index: int | None, policies: Sequence[str]) -> list[Fork]:
-    spec = frozen_spec(run.spec, record)
+    spec = run.spec
     restarts = restarts_in(spec)
     diverged_at = record.result["diverged_at"]
     happened = [one for one in restarts if diverged_at is None or one.step <= diverged_at]

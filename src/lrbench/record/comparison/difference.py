@@ -36,7 +36,7 @@ LINKS: Final = {
     "update_cosine": "update",
     "weight_norm": "weights",
 }
-"""The columns of ``steps.csv`` and ``layers.csv`` in the order in which an update makes them, and what each shows."""
+"""The columns of logs in the order in which an update makes them, and what each shows."""
 
 RATES: Final = ("lr", "momentum", "weight_decay")
 

@@ -34,6 +34,7 @@ class Layer:
     kind: LayerKind
     depth: int
     parameters: tuple[str, ...]
+    is_residual: bool = False
 
 
 def parameter_layers(model: nn.Module) -> list[Layer]:
