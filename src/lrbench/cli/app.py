@@ -23,9 +23,11 @@ from lrbench.cli import (
     resume,
     run,
     show,
+    snapshots,
     status,
     summarize,
     sweep,
+    twin,
     verify,
 )
 from lrbench.cli.console import put, reports_errors
@@ -50,6 +52,8 @@ for name, command in (
     ("resume", resume.resume),
     ("verify", verify.verify),
     ("replay", replay.replay),
+    ("twin", twin.twin),
+    ("snapshots", snapshots.snapshots),
     ("preview", preview.preview),
     ("check-schedule", check_schedule.check_schedule),
     ("diff", diff.diff),

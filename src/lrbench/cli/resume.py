@@ -45,7 +45,7 @@ def resume(
     with jobs_progress("resume", len(plan.unfinished)) as display:
 
         def on_event(job: Unfinished, event: Event) -> None:
-            display.show(job.run.spec.run_id, job.run.spec.train.steps, event)
+            display.show(job.run.spec.run_id, job.run.spec.total_steps, event)
 
         try:
             report = work(

@@ -74,6 +74,7 @@ def verify(
     """
     with loading():
         from lrbench.cli.progress import jobs_progress
+        from lrbench.spec.run import total_steps_of
         from lrbench.workflows.sweep import usable_cores
         from lrbench.workflows.verify import PREFIX, Level, Verdict
         from lrbench.workflows.verify import verify as work
@@ -90,7 +91,7 @@ def verify(
     with jobs_progress("verify", outcome=lambda found: str(found.verdict)) as display:
 
         def on_event(record: Record, event: Event) -> None:
-            display.show(record.run_id, record.spec["train"]["steps"], event)
+            display.show(record.run_id, total_steps_of(record.spec), event)
 
         report = work(
             path,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import torch
@@ -95,23 +95,47 @@ def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:
     RecordError
         It is the state of another model or optimizer.
     """
+    with _naming("this model and optimizer"):
+        keeper = _into_model(state, model)
+        _into_optimizer(optimizer, keeper.unpack(state.facts["optimizer"]))
+
+
+def restore_model(state: State, model: nn.Module) -> None:
+    """Put only the model into ``state``, in the mode it is in.
+
+    Raises
+    ------
+    RecordError
+        It is the state of another model.
+    """
+    is_training = model.training
+    with _naming("this model"):
+        _into_model(state, model)
+    model.train(is_training)
+
+
+@contextmanager
+def _naming(what: str) -> Iterator[None]:
     try:
-        tensors = load_tensors(state.body)
-        with torch.no_grad():
-            for name, tensor in _parts(model):
-                _same(name, tensor, tensors[f"{MODEL}{name}"])
-                tensor.copy_(tensors[f"{MODEL}{name}"])
-        keeper = _Keeper(tensors)
-        for name, extra in keeper.unpack(state.facts["extra"]).items():
-            model.get_submodule(name).set_extra_state(extra)
-        for name, values in keeper.unpack(state.facts["beside"]).items():
-            attributes = vars(model.get_submodule(name))
-            attributes |= {key: _beside_it(attributes.get(key), v) for key, v in values.items()}
-        kept = keeper.unpack(state.facts["optimizer"])
-        _into_optimizer(optimizer, kept)
+        yield
     except (SafetensorError, LookupError, TypeError, ValueError, AttributeError) as error:
-        relation = f"must hold the state of this model and optimizer ({error})"
+        relation = f"must hold the state of {what} ({error})"
         raise RecordError(relation, key="checkpoint") from error
+
+
+def _into_model(state: State, model: nn.Module) -> _Keeper:
+    tensors = load_tensors(state.body)
+    with torch.no_grad():
+        for name, tensor in _parts(model):
+            _same(name, tensor, tensors[f"{MODEL}{name}"])
+            tensor.copy_(tensors[f"{MODEL}{name}"])
+    keeper = _Keeper(tensors)
+    for name, extra in keeper.unpack(state.facts["extra"]).items():
+        model.get_submodule(name).set_extra_state(extra)
+    for name, values in keeper.unpack(state.facts["beside"]).items():
+        attributes = vars(model.get_submodule(name))
+        attributes |= {key: _beside_it(attributes.get(key), v) for key, v in values.items()}
+    return keeper
 
 
 def _parts(model: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.files import LOG_LIMIT, read_file, read_line, replace_file
+from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, read_line, replace_file
 from lrbench.spec.canonical import is_intact, parse, sealed
 from lrbench.spec.run import FORMAT_VERSION
 
@@ -67,8 +67,15 @@ class Checkpoint:
 
         At every moment, and after a power failure, there is a whole one if there was one before.
         """
-        data = _line(sealed(self._header)) + self.body
-        replace_file(folder / layout.CHECKPOINT, data, keep=folder / layout.PREVIOUS)
+        replace_file(folder / layout.CHECKPOINT, self._bytes(), keep=folder / layout.PREVIOUS)
+
+    def keep(self, folder: Path) -> None:
+        """Put it among the kept ones of a record, under its step; one that is there is replaced."""
+        claim_folder(folder / layout.KEPT)
+        replace_file(folder / layout.KEPT / layout.kept_name(self.step), self._bytes())
+
+    def _bytes(self) -> bytes:
+        return _line(sealed(self._header)) + self.body
 
 
 def read_header(path: Path) -> dict[str, Any]:

@@ -10,11 +10,13 @@ MANIFEST: Final = "manifest.json"
 ATTEMPTS: Final = "attempts"
 CHECKPOINT: Final = "checkpoint"
 PREVIOUS: Final = "checkpoint.previous"
+KEPT: Final = "kept"
 HEARTBEAT: Final = "heartbeat.json"
 RESULT: Final = "result.json"
 LOCK: Final = "lock"
 TIMING: Final = "timing.csv"
 SWEEPS: Final = "sweeps"
+TWINS: Final = "twins"
 
 NORMS: Final = (
     "grad_norm",
@@ -159,3 +161,8 @@ EARLIER: Final = {
     ),
 }
 """Columns that logs had before; records with them stay readable."""
+
+
+def kept_name(updates: int) -> str:
+    """Name inside :data:`KEPT` of the checkpoint after so many updates."""
+    return f"{updates:09d}"

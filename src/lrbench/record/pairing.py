@@ -14,6 +14,7 @@ from typing import Any
 
 from lrbench.record.reader import Record
 from lrbench.spec.canonical import canonical
+from lrbench.spec.run import total_steps_of
 
 MATTERS = {
     "data": "the data",
@@ -91,7 +92,7 @@ def _claims(
     yield "first_batch", batches, inputs["first_batch"]
     if result["diverged_at"] is None:
         # Of a run that stopped early there are fewer.
-        yield "batches", canonical([batches, spec["train"]["steps"]]), result["batch_chain"]
+        yield "batches", canonical([batches, total_steps_of(spec)]), result["batch_chain"]
     for purpose in ("dropout", "augmentation"):
         root = seeds.get(purpose, spec["seed"])
         yield purpose, canonical(root), inputs["streams"][purpose]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -78,6 +79,10 @@ class Record:
             with suppress(RecordError):
                 return int(read_header(self.path / name)["step"])
         return 0
+
+    def kept(self) -> dict[int, Path]:
+        """The checkpoints that stay in it, by the updates made; for twins and snapshots."""
+        return {int(path.name): path for path in kept_files(self.path)}
 
     @property
     def updates(self) -> int:
@@ -258,7 +263,8 @@ def _check_other_files(record: Record) -> None:
 def _digest_inside(folder: Path, name: str) -> str:
     """sha256 of a file that a record names; a name cannot lead out of it."""
     parts = Path(name).parts
-    if not parts or ".." in parts or parts[:-1] not in ((), (layout.ATTEMPTS,)):
+    folders = ((), (layout.ATTEMPTS,), (layout.KEPT,))
+    if not parts or ".." in parts or parts[:-1] not in folders:
         raise RecordError("must name files of its own", key=str(folder / layout.ATTEMPTS), got=name)
     try:
         return digest_file(folder / name)
@@ -286,6 +292,20 @@ def _attempt_files(path: Path) -> list[Path]:
     return sorted(folder.glob("*.json"))
 
 
+def kept_files(path: Path) -> list[Path]:
+    """The kept checkpoints of the record in ``path``, in the order of their steps.
+
+    Raises
+    ------
+    RecordError
+        Their folder is a link, which may lead anywhere.
+    """
+    folder = path / layout.KEPT
+    if folder.is_symlink():
+        raise RecordError("must be a folder, not a link", key=str(folder))
+    return sorted(p for p in folder.glob("*") if re.fullmatch(r"\d{9,}", p.name, re.ASCII))
+
+
 def _failure(path: Path) -> str:
     attempts = _attempt_files(path)
     if not attempts:
@@ -311,7 +331,7 @@ def find_foreign(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
-        if entry.name == layout.SWEEPS or entry.name.startswith("."):
+        if entry.name in (layout.SWEEPS, layout.TWINS) or entry.name.startswith("."):
             continue
         path = folder / entry.name
         if not (entry.is_dir(follow_symlinks=False) and _looks_like_a_record(path)):

@@ -29,7 +29,7 @@ from lrbench.record.files import (
 )
 from lrbench.record.lock import Lock
 from lrbench.record.logs import LogWriter, Value
-from lrbench.record.reader import Record, Status, read_json, read_record
+from lrbench.record.reader import Record, Status, kept_files, read_json, read_record
 from lrbench.spec.canonical import pretty, sealed
 from lrbench.spec.run import FORMAT_VERSION, RunSpec
 
@@ -63,7 +63,7 @@ class RecordWriter:
         self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
-        for folder in (self.path, self.path / layout.ATTEMPTS):
+        for folder in (self.path, self.path / layout.ATTEMPTS, self.path / layout.KEPT):
             if folder.is_symlink():  # whatever it leads to is not ours to write to
                 raise RecordError("must be a folder, not a link", key=str(folder))
         # One look at all names: a record's lock comes before any other file of it, so another
@@ -79,6 +79,7 @@ class RecordWriter:
             self._refuse_another_run()
             remove_leftovers(self.path)
             remove_leftovers(self.path / layout.ATTEMPTS)
+            remove_leftovers(self.path / layout.KEPT)
         except BaseException:
             self._lock.release()
             raise
@@ -136,6 +137,8 @@ class RecordWriter:
         # The closing file goes first, so that no moment shows it beside logs it does not close.
         for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS, *layout.MORE_LOGS):
             remove_file(self.path / name)
+        for path in kept_files(self.path):
+            remove_file(path)
         # And no name of what follows may outlive a power failure that brings the closing file back,
         # or takes the lock's name, by which the folder is known as a record.
         sync_folder(self.path)
@@ -198,12 +201,22 @@ class RecordWriter:
         self, *, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
     ) -> None:
         """A checkpoint after ``step`` updates, whose rows are all written."""
+        self._checkpoint(profile_digest, step, facts, body).write(self.path)
+
+    def keep(
+        self, *, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
+    ) -> None:
+        """A checkpoint that stays in the record, for twins and snapshots; else as :meth:`save`."""
+        self._checkpoint(profile_digest, step, facts, body).keep(self.path)
+
+    def _checkpoint(
+        self, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
+    ) -> Checkpoint:
         # The logs first: a checkpoint must never speak of bytes that a power failure may take.
         for log in self._logs.values():
             log.file.sync()
         logs = {name: log.state() for name, log in self._logs.items()}
-        checkpoint = Checkpoint(self.spec.digest, profile_digest, step, logs, facts, body)
-        checkpoint.write(self.path)
+        return Checkpoint(self.spec.digest, profile_digest, step, logs, facts, body)
 
     def remark(self, text: str) -> None:
         """Note something of this attempt, once."""
@@ -251,7 +264,8 @@ class RecordWriter:
         """
         earlier = sorted((self.path / layout.ATTEMPTS).glob("*.json"))[:-1]
         others = (self.path / name for name in (layout.CONFIG, layout.MANIFEST, layout.TIMING))
-        return {str(path.relative_to(self.path)): digest_file(path) for path in (*others, *earlier)}
+        found = (*others, *earlier, *kept_files(self.path))
+        return {str(path.relative_to(self.path)): digest_file(path) for path in found}
 
     def _begin_attempt(self, reason: str, *, from_step: int, remarks: Sequence[str]) -> None:
         claim_folder(self.path / layout.ATTEMPTS)

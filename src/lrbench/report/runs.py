@@ -112,7 +112,7 @@ def _row(record: Record, goal: Goal | None) -> Row:
         "status": str(record.status),
         "arm": arm,
         "seed": spec.seed,
-        "budget": spec.train.steps,
+        "budget": spec.total_steps,
         **_settings(arm),
     }
     if record.status is Status.COMPLETE:

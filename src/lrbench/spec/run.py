@@ -202,6 +202,11 @@ class RunSpec(Frozen):
         return digest(self.model_dump(mode="json"))
 
     @property
+    def total_steps(self) -> int:
+        """Updates of the run; a twin ends where its parent's cycle does."""
+        return self.train.steps if self.fork is None else self.fork.until
+
+    @property
     def run_id(self) -> str:
         """The name of the run's folder."""
         parts = (self.dataset.name, self.model.name, self.schedule.name)
@@ -224,7 +229,16 @@ def arm_of(spec: Mapping[str, Any]) -> dict[str, Any]:
     if arm["streams"]["split"] is None:
         # Each seed has a split of its own, so the prepared samples follow the seed too.
         arm["dataset"] = {**arm["dataset"], "digest": ""}
+    if arm.get("fork") is not None:
+        # Every seed has a parent of its own.
+        arm["fork"] = {**arm["fork"], "parent": ""}
     return arm
+
+
+def total_steps_of(spec: Mapping[str, Any]) -> int:
+    """Updates of a run, of its specification in plain form."""
+    fork = spec.get("fork")
+    return int(spec["train"]["steps"] if fork is None else fork["until"])
 
 
 def slug(target: str) -> str:

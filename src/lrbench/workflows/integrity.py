@@ -20,7 +20,7 @@ from lrbench.record.files import LOG_LIMIT, read_file
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, read_json
 from lrbench.spec.canonical import digest
-from lrbench.spec.run import RunSpec
+from lrbench.spec.run import RunSpec, total_steps_of
 from lrbench.workflows.recording import inputs_of
 
 
@@ -54,7 +54,7 @@ def _check(record: Record) -> None:
         if rows != stated:
             raise _must(record, name, f"must have the {stated} rows its closing file states")
     steps = record.log("steps.csv").column("step")
-    diverged_at, total = record.result["diverged_at"], record.spec["train"]["steps"]
+    diverged_at, total = record.result["diverged_at"], total_steps_of(record.spec)
     if steps != list(range(len(steps))):
         raise _must(record, "steps.csv", "must have a row for every update, in order")
     if diverged_at is None and len(steps) != total:
@@ -83,11 +83,14 @@ def check_plans(folder: Path) -> Iterator[str]:
 
 
 def _check_checkpoints(record: Record) -> None:
-    for name in (layout.CHECKPOINT, layout.PREVIOUS):
+    kept = {f"{layout.KEPT}/{path.name}": step for step, path in record.kept().items()}
+    for name in (layout.CHECKPOINT, layout.PREVIOUS, *kept):
         path = record.path / name
         if not os.path.lexists(path):
             continue
         checkpoint = read_checkpoint(path)
+        if checkpoint.step != kept.get(name, checkpoint.step):
+            raise _must(record, name, "must be of the update in its name")
         if checkpoint.spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
         for log, stated in checkpoint.logs.items():

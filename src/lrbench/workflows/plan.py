@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
-from lrbench.engine.base import Adaptive, Course, Lane, Plan, Train
+from lrbench.engine.base import Adaptive, Course, Lane, Plan, Restart, Train
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
 from lrbench.errors import RecordError
@@ -23,12 +23,23 @@ from lrbench.tasks.base import Prepared
 from lrbench.tasks.data.catalog import prepare
 from lrbench.tasks.models.build import build_model
 from lrbench.triggers.catalog import build_trigger
+from lrbench.workflows.forks import forked
 
 ENGINES: dict[str, Train] = {"loop": loop.train}
 
 
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
     """What the engine needs to train ``spec``."""
+    plan = _whole_plan(spec, data)
+    if spec.fork is None:
+        return plan
+    policy = spec.fork.policy or spec.restart
+    rates = _whole_plan(spec.model_copy(update={"restart": policy}), data).rates
+    return forked(plan, rates, spec.fork)
+
+
+def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
+    """The plan of a run, of a twin that of its parent."""
     lr, steps = spec.optimizer.lr, spec.train.steps
     adaptive = None if spec.trigger is None else _adaptive(spec, spec.trigger, data)
     if adaptive is None:
@@ -63,6 +74,12 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
         restart_window=spec.diagnostics.restart_window,
         curvature=spec.diagnostics.curvature,
     )
+
+
+def restarts_in(spec: RunSpec) -> tuple[Restart, ...]:
+    """The restarts of a run, or of the parent of a twin, that are known beforehand."""
+    schedule = _as_specified(spec.schedule, spec.optimizer.lr, spec.train.steps)
+    return course_of(schedule, spec).restarts
 
 
 def course_of(schedule: Schedule, spec: RunSpec) -> Course:

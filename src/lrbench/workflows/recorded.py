@@ -142,6 +142,7 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
         checkpoint_every=manifest.get("checkpoint_every"),
         notes=tuple(manifest["schedule"]["notes"]),
         written=_config(record.path / layout.CONFIG),
+        keep_checkpoints=manifest.get("keep_checkpoints") is True,
     )
 
 

@@ -69,9 +69,10 @@ def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str,
         "schedule": {
             "digest": schedule_digest(plan),
             "notes": list(run.notes),
-            "restarts": [restart.step for restart in plan.lanes[0].restarts],
+            "restarts": [r.step for r in plan.lanes[0].restarts if r.policy is not None],
         },
         "checkpoint_every": run.checkpoint_every,
+        "keep_checkpoints": run.keep_checkpoints,
         "note": run.note,
     }
 
@@ -232,7 +233,7 @@ class Recording:
         assert isinstance(lr, float)
         assert isinstance(loss, float)
         self._writer.tick(step, rate)
-        self._on_progress(Progress(step + 1, self._run.spec.train.steps, loss, lr, rate))
+        self._on_progress(Progress(step + 1, self._run.spec.total_steps, loss, lr, rate))
 
     def layers(self, rows: Sequence[Row]) -> None:
         """Their layers."""
@@ -255,7 +256,23 @@ class Recording:
         self._writer.write("curvature.csv", [row])
 
     def keep(self, done: int, capture: Callable[[], State]) -> None:
-        """The end of a cycle."""
+        """Put the state at the end of a cycle among the kept ones, where they are wanted.
+
+        Raises
+        ------
+        RunError
+            It cannot be captured: what was asked for is not to be had.
+        """
+        if self._run.keep_checkpoints:
+            self._writer.keep(**self._saved(capture()))
+
+    def _saved(self, state: State) -> dict[str, Any]:
+        return {
+            "profile_digest": self._facts["profile"]["digest"],
+            "step": state.step,
+            "facts": state.facts,
+            "body": state.body,
+        }
 
     def wants_state(self, done: int, is_look: bool) -> bool:
         """Whether the cadence says so, or the run is to stop."""
@@ -279,12 +296,7 @@ class Recording:
             # The run is as good as ever; only going on with it after a kill is not to be had.
             self._writer.remark(f"no checkpoint: {error.problems[0].relation}")
         else:
-            self._writer.save(
-                profile_digest=self._facts["profile"]["digest"],
-                step=state.step,
-                facts=state.facts,
-                body=state.body,
-            )
+            self._writer.save(**self._saved(state))
         self._cadence.took(time.monotonic() - started)
         if self._is_paused:
             raise Paused

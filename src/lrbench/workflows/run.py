@@ -21,7 +21,7 @@ from lrbench.workflows.failures import failures_named
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.training import Manner, train
+from lrbench.workflows.training import Manner, Origin, train
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ def run(
     reason: str = "run",
     until: int | None = None,
     any_profile: bool = False,
+    origin: Origin | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
 ) -> RunReport:
@@ -109,6 +110,8 @@ def run(
         Stop there and leave the record unfinished.
     any_profile : bool
         Go on even if the record was begun with another profile.
+    origin : Origin, optional
+        Of a twin that has not begun: where it parts from its parent.
     on_progress : callable
         Called about once a block of updates.
     on_stop : callable
@@ -127,7 +130,7 @@ def run(
     check_results(results)
     check_device(run.spec.compute)
     variables = variables_of(run.spec.compute)
-    manner = Manner(force, reason, until, any_profile)
+    manner = Manner(force, reason, until, any_profile, origin)
     if not are_in_force(variables):
         job = (run, results, manner)
         name = run.spec.run_id

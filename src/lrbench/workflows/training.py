@@ -4,19 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import State
 from lrbench.engine.device import configure, profile
 from lrbench.errors import RecordError
-from lrbench.record.checkpoint import Checkpoint
+from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.comparison.changes import differing_environment
-from lrbench.record.layout import CHECKPOINT, PREVIOUS
+from lrbench.record.forking import begin_forked, beginnings
+from lrbench.record.layout import CHECKPOINT, MANIFEST, PREVIOUS
+from lrbench.record.reader import read_json
 from lrbench.record.writer import RecordWriter
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.recording import Progress, Recording, facts_of, more_logs_of
 from lrbench.workflows.stopping import gentle_stop
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a twin may begin instead of at its first update.
+
+    Parameters
+    ----------
+    record : Path
+        Of its parent, or of the beginning of it made again.
+    checkpoint : Path
+        In that record, after the updates that they share.
+    remarks : tuple of str
+        For the note of the attempt.
+    """
+
+    record: Path
+    checkpoint: Path
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -27,6 +49,7 @@ class Manner:
     reason: str
     until: int | None
     any_profile: bool
+    origin: Origin | None = None
 
 
 def train(
@@ -42,7 +65,10 @@ def train(
     switches = configure(spec.compute)
     plan = make_plan(spec, load_data(run))
     facts = facts_of(run, plan, profile(spec.compute, switches))
+    if manner.origin is not None:
+        _fork(writer, run, facts, manner.origin)
     checkpoint, remarks = _where_to_go_on(writer, facts, manner)
+    remarks += manner.origin.remarks if manner.origin else ()
     if checkpoint is not None:
         state = State(checkpoint.step, checkpoint.facts, checkpoint.body)
         plan = replace(plan, lanes=(replace(plan.lanes[0], state=state),))
@@ -61,6 +87,28 @@ def train(
         )
         (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
         return writer.close(sink.result(outcome))
+
+
+def _fork(writer: RecordWriter, run: Resolved, facts: Mapping[str, Any], origin: Origin) -> None:
+    """Begin a record with what its run shares with its parent, if it has not begun.
+
+    Raises
+    ------
+    RecordError
+        That is not as it was written.
+    """
+    if any((writer.path / name).exists() for name in (CHECKPOINT, PREVIOUS)):
+        return
+    checkpoint = read_checkpoint(origin.checkpoint)
+    begun = read_json(origin.record / MANIFEST)
+    shared = {name: begun[name] for name in ("model", "init", "first_batch")}
+    begin_forked(
+        writer,
+        checkpoint,
+        beginnings(origin.record, checkpoint),
+        config=run.config,
+        manifest={**facts, **shared},
+    )
 
 
 def _where_to_go_on(

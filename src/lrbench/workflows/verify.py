@@ -23,7 +23,7 @@ from lrbench.record.comparison.changes import Change
 from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Record, Status, read_record
-from lrbench.spec.run import FORMAT_VERSION
+from lrbench.spec.run import FORMAT_VERSION, total_steps_of
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
 from lrbench.workflows.inputs import differing_input
 from lrbench.workflows.integrity import check_plans, check_record
@@ -307,7 +307,7 @@ def _told(problem: Problem) -> Iterator[str]:
 def _verify_training(
     so_far: Verification, record: Record, order: Order, report: Callable[[Progress], None]
 ) -> Verification:
-    total = record.spec["train"]["steps"]
+    total = total_steps_of(record.spec)
     is_prefix = order.level is Level.PREFIX and order.prefix < total
     again = make_again(
         order.source,

@@ -33,7 +33,7 @@ _NAME = re.compile(
 ABOUT_LIMIT: Final = 32 * 2**20
 """Bytes of bundle.json, which is in memory as a whole."""
 
-_LARGE = re.compile(r".*(\.csv|/checkpoint(\.previous)?)")
+_LARGE = re.compile(rf".*(\.csv|/checkpoint(\.previous)?|/{layout.KEPT}/\d+)")
 
 
 def about_text(

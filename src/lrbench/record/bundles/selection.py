@@ -25,6 +25,7 @@ RECORD_FILE: Final = "|".join(
         *map(re.escape, (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.RESULT)),
         *map(re.escape, (layout.TIMING, *layout.ALL_LOGS)),
         rf"{layout.ATTEMPTS}/\d{{4,9}}\.json",
+        rf"{layout.KEPT}/\d{{9,19}}",
         CHECKPOINT,
     )
 )
@@ -147,7 +148,8 @@ def _names_below(path: Path, prefix: str = "") -> list[str]:
     names = []
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            if entry.is_dir(follow_symlinks=False) and prefix + entry.name == layout.ATTEMPTS:
+            is_ours = prefix + entry.name in (layout.ATTEMPTS, layout.KEPT)
+            if is_ours and entry.is_dir(follow_symlinks=False):
                 names += _names_below(path / entry.name, f"{entry.name}/")
             elif entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
                 names.append(prefix + entry.name)

@@ -1,0 +1,218 @@
+"""Did one arm do better than the other on the same seeds: difference, interval, verdict.
+
+Differences are ``baseline - other`` of something that is better the smaller it is (a loss), so that
+a positive one says that the other arm did better. A run that diverged is never left out: it lost
+against one that did not, and where there is one no mean is taken (reference/schedules.md §7.3).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+from lrbench.stats.aggregate import describe, t_quantile
+
+LEVEL: Final = 0.95
+POWER: Final = 0.8
+
+Judgement = Literal["helped", "hurt", "inconclusive", "identical"]
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Two arms held against each other over seeds.
+
+    Parameters
+    ----------
+    differences : tuple of float
+        One a seed; ``inf`` where only the baseline diverged, ``-inf`` where only the other arm did,
+        0 where both did.
+    judgement : {"helped", "hurt", "inconclusive", "identical"}
+        What the other arm did, compared with the baseline. ``identical``: every difference is
+        exactly 0.
+    test : {"t", "sign"}
+        Student's t; the sign test where a run diverged.
+    p : float or None
+        Two-sided; adjusted if :func:`holm` has been here. None where there is no test: one seed,
+        or differences that are all the same.
+    mean, low, high : float or None
+        Mean and its 95 % interval (not adjusted); no interval of one seed, and neither with a
+        diverged run.
+    least_effect : float or None
+        The smallest true difference that would be found in 80 % of such experiments (minimum
+        detectable effect), in the unit of the differences.
+    """
+
+    differences: tuple[float, ...]
+    judgement: Judgement
+    test: Literal["t", "sign"] = "t"
+    p: float | None = None
+    mean: float | None = None
+    low: float | None = None
+    high: float | None = None
+    least_effect: float | None = None
+
+    @property
+    def n(self) -> int:
+        """Seeds."""
+        return len(self.differences)
+
+
+def paired(
+    baseline: Sequence[float | None],
+    other: Sequence[float | None],
+    *,
+    smaller_is_better: bool = True,
+) -> Paired:
+    """Hold two arms against each other, seed by seed.
+
+    Parameters
+    ----------
+    baseline, other : sequences of n float or None
+        The same seeds in the same order; None for a run that diverged.
+    smaller_is_better : bool
+        Of an accuracy the sign is turned: positive always says that the other arm did better.
+
+    Examples
+    --------
+    >>> found = paired([1.0, 2.0, 3.0], [0.9, 1.8, 2.9])
+    >>> found.judgement, round(found.mean, 3), round(found.low, 3)
+    ('inconclusive', 0.133, -0.01)
+    >>> paired([1.0, 2.0, 3.0], [0.9, 1.88, 2.9]).judgement
+    'helped'
+    >>> paired([1.0, 2.0], [1.0, 2.0]).judgement
+    'identical'
+    """
+    sign = 1.0 if smaller_is_better else -1.0
+    pairs = zip(baseline, other, strict=True)
+    differences = tuple(_difference(a, b, sign) for a, b in pairs)
+    if any(math.isinf(d) for d in differences):
+        return _by_signs(differences)
+    if differences and not any(differences):
+        return Paired(differences, "identical", mean=0.0)
+    found = describe(differences)
+    if found.n < 2 or not found.sd:
+        # Equal to the last bit in every seed: the seeds have changed nothing.
+        return Paired(differences, "inconclusive", mean=found.mean)
+    assert found.mean is not None
+    p = t_test(found.mean, found.sd, found.n)
+    return Paired(
+        differences,
+        _judged(found.mean, p),
+        p=p,
+        mean=found.mean,
+        low=found.low,
+        high=found.high,
+        least_effect=least_effect(found.n) * found.sd,
+    )
+
+
+def holm(found: Sequence[Paired]) -> list[Paired]:
+    """The same comparisons with one baseline, judged so that any false verdict has 5 % (Holm 1979).
+
+    Comparisons without a test are left as they are, and do not count.
+
+    Examples
+    --------
+    >>> one = paired([1.0, 2.1, 3.0], [0.9, 1.9, 2.9])
+    >>> [round(each.p / one.p) for each in holm([one, one])]
+    [2, 2]
+    """
+    order = sorted(
+        (place for place, one in enumerate(found) if one.p is not None),
+        key=lambda place: found[place].p or 0.0,
+    )
+    adjusted = list(found)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        one = found[place]
+        assert one.p is not None
+        highest = max(highest, min(1.0, one.p * (len(order) - rank)))
+        direction = one.mean if one.mean is not None else _balance(one.differences)
+        adjusted[place] = replace(one, p=highest, judgement=_judged(direction, highest))
+    return adjusted
+
+
+def t_test(mean: float, sd: float, n: int) -> float:
+    """Two-sided p of Student's t that the mean of ``n`` values is 0.
+
+    Parameters
+    ----------
+    mean : float
+    sd : float in (0, inf)
+    n : int in [2, inf)
+    """
+    # scipy.stats has it too, and takes a second to import.
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(n - 1, -abs(mean) / (sd / n**0.5)))
+
+
+def least_effect(n: int, *, power: float = POWER, level: float = LEVEL) -> float:
+    """The smallest effect that a paired t test finds with this power, in standard deviations.
+
+    Parameters
+    ----------
+    n : int in [2, inf)
+        Pairs.
+    power, level : float in (0, 1)
+        ``1 - level`` is the two-sided size of the test.
+
+    Examples
+    --------
+    >>> [round(least_effect(n), 2) for n in (3, 5, 8, 10, 20)]
+    [3.26, 1.68, 1.16, 1.0, 0.66]
+    """
+    low, high = 0.0, 1.0
+    while _power(high, n, level) < power:
+        high *= 2
+    while high - low > 1e-9 * high:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _power(middle, n, level) < power else (low, middle)
+    return high
+
+
+def sign_test(differences: Sequence[float]) -> float:
+    """Two-sided p that positive and negative differences are equally likely; zeros do not count.
+
+    Examples
+    --------
+    >>> sign_test([1.0] * 6), sign_test([1.0, -1.0])
+    (0.03125, 1.0)
+    """
+    counted = [d for d in differences if d]
+    n, fewer = len(counted), min(sum(d > 0 for d in counted), sum(d < 0 for d in counted))
+    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+
+
+def _difference(baseline: float | None, other: float | None, sign: float) -> float:
+    if baseline is None or other is None:
+        return 0.0 if baseline is other else math.inf if baseline is None else -math.inf
+    return sign * (baseline - other) or 0.0  # no -0.0
+
+
+def _by_signs(differences: tuple[float, ...]) -> Paired:
+    p = sign_test(differences)
+    return Paired(differences, _judged(_balance(differences), p), "sign", p)
+
+
+def _balance(differences: Sequence[float]) -> float:
+    """More positive or more negative ones?"""
+    return float(sum(d > 0 for d in differences) - sum(d < 0 for d in differences))
+
+
+def _judged(direction: float, p: float) -> Judgement:
+    if p > 1 - LEVEL:
+        return "inconclusive"
+    return "helped" if direction > 0 else "hurt"
+
+
+def _power(effect: float, n: int, level: float) -> float:
+    """Chance of a significant result, on either side, at this effect in standard deviations."""
+    from scipy.special import nctdtr
+
+    critical, shift = t_quantile(n - 1, level), effect * n**0.5
+    beyond = 1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical)
+    return float(beyond)

@@ -1,0 +1,371 @@
+"""Twins: a run once more from one of its restarts on, with another policy or with no restart.
+
+A twin is an ordinary run that names its parent and where they part. It may be trained from its
+first update by anybody; here it begins with what the parent had so far, to the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lrbench.config.resolve import Resolved
+from lrbench.engine.base import Restart
+from lrbench.errors import ConfigError, LrbenchError, RecordError, nearest
+from lrbench.launchers.local import Event, run_jobs
+from lrbench.record import layout
+from lrbench.record.comparison.difference import Difference
+from lrbench.record.reader import Record, Status, read_record
+from lrbench.restarts.policy import PRESETS, policy_name, rewarm_steps
+from lrbench.spec.restart import ForkSpec, RestartSpec
+from lrbench.spec.run import RunSpec
+from lrbench.workflows.plan import restarts_in
+from lrbench.workflows.recorded import check_data, find_runs, named, resolved_of
+from lrbench.workflows.replay import Source, variables_then
+from lrbench.workflows.results import check_results
+
+TASK = "lrbench.workflows.forking:fork_job"
+
+CONTROL = "none"
+"""The arm that does not restart."""
+
+
+@dataclass(frozen=True)
+class Fork:
+    """Where the twins of one run part from it.
+
+    Parameters
+    ----------
+    parent : Record
+    restart : Restart
+        Of the parent: its policy is the parent's own.
+    until : int in updates
+    twins : dict of str to Resolved
+        By the name of the policy; ``none`` is the control.
+    own : str
+        Name of the parent's own policy.
+    """
+
+    parent: Record
+    restart: Restart
+    until: int
+    twins: dict[str, Resolved]
+    own: str
+
+    @property
+    def seed(self) -> int:
+        """Of the parent and its twins."""
+        return int(self.parent.spec["seed"])
+
+
+@dataclass(frozen=True)
+class ForkOrder:
+    """Work for a worker: the twins of one run, one after the other.
+
+    Parameters
+    ----------
+    source : Source
+        The parent's record.
+    step, until : int in updates
+    twins : tuple of Resolved
+    same : str
+        Run id of the twin that does what its parent did; empty for none.
+    results : Path
+        Folder of the twins' records.
+    force : bool
+        Go on although what decides bits is not as it was.
+    """
+
+    source: Source
+    step: int
+    until: int
+    twins: tuple[Resolved, ...]
+    same: str
+    results: Path
+    force: bool
+
+
+@dataclass(frozen=True)
+class Forked:
+    """What a worker answers.
+
+    Parameters
+    ----------
+    status : str
+        In a word, of all of them.
+    trained : int
+        Twins that had no complete record before.
+    difference : Difference or None
+        The first one between the parent and the twin that does what it did.
+    """
+
+    status: str
+    trained: int
+    difference: Difference | None
+
+
+@dataclass(frozen=True)
+class TwinPlan:
+    """Twins before they are trained; nothing is written yet.
+
+    Parameters
+    ----------
+    results : Path
+        Folder of their records.
+    policies : tuple of str
+        In the order asked for; the control is always among them.
+    forks : tuple of Fork
+    skipped : tuple of (run id, reason)
+        Runs of the folder that have no twins.
+    """
+
+    results: Path
+    policies: tuple[str, ...]
+    forks: tuple[Fork, ...]
+    skipped: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class TwinReport:
+    """What became of the training.
+
+    Parameters
+    ----------
+    trained : int
+        Twins that had no complete record before.
+    failures : tuple of (run id, reason)
+        By the id of the parent.
+    differences : tuple of (run id, Difference)
+        Parents whose twin with their own policy is not the same run.
+    """
+
+    trained: int
+    failures: tuple[tuple[str, str], ...]
+    differences: tuple[tuple[str, Difference], ...]
+
+
+def parse_policies(text: str) -> tuple[str, ...]:
+    """``"keep,none"`` as names of policies, the control among them whether named or not.
+
+    Raises
+    ------
+    ConfigError
+        One is unknown, or named twice.
+    """
+    key, known = "--policies", (*PRESETS, CONTROL)
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if name not in known:
+            close = nearest(name, known)
+            relation = f"must be among {', '.join(known)}"
+            raise ConfigError(relation, key=key, got=name, remedy=f"{key} {close or CONTROL}")
+        if names.count(name) > 1:
+            raise ConfigError("must not name a policy twice", key=key, got=name)
+    return (*(name for name in names if name != CONTROL), CONTROL)
+
+
+def parse_restart(text: str) -> int | None:
+    """``"2"`` as the number of a restart; ``"all"`` is None.
+
+    Raises
+    ------
+    ConfigError
+    """
+    if text == "all":
+        return None
+    if not (text.isdecimal() and text.isascii() and 1 <= int(text[:9]) and len(text) < 10):
+        relation = "must be the number of a restart, from 1, or all"
+        raise ConfigError(relation, key="--restart", got=text, remedy="--restart 1")
+    return int(text)
+
+
+def plan_twins(
+    path: Path,
+    *,
+    restart: int | None = 1,
+    policies: Sequence[str] = (CONTROL,),
+    results: Path | None = None,
+    trust: bool = False,
+    data_root: Path | None = None,
+) -> TwinPlan:
+    """Every twin of a run, or of the runs of a folder, checked; nothing is written.
+
+    Parameters
+    ----------
+    path : Path
+        A record, or a folder of them.
+    restart : int in [1, inf), optional
+        Which restart; None: all of them.
+    policies : sequence of str
+        Of :func:`parse_policies`.
+    results : Path, optional
+        Where their records go; default: ``twins`` beside their parents.
+    trust, data_root
+        As in :func:`lrbench.workflows.recorded.resolved_of`.
+
+    Raises
+    ------
+    ConfigError
+        There is no run with such a restart.
+    RecordError
+        The one run that was named is not finished, or is damaged.
+    """
+    check_data(data_root)
+    paths = find_runs(path)
+    place = named(path)
+    is_one = paths == [place]
+    folder = results or (place.absolute().parent if is_one else place) / layout.TWINS
+    check_results(folder)
+    forks: list[Fork] = []
+    skipped: list[tuple[str, str]] = []
+    for record in (read_record(one, every_byte=True) for one in paths):
+        try:
+            run = _parent(record, trust, data_root)
+            forks += _forks(record, run, restart, policies)
+        except LrbenchError as error:
+            if is_one:
+                raise
+            problem = error.problems[0]
+            skipped.append((record.run_id, " ".join(f"{problem.relation}".split())))
+    if not forks:
+        told = "; ".join(sorted({reason for _, reason in skipped}))
+        raise ConfigError(f"must hold a run to make twins of ({told})", key=str(path))
+    return TwinPlan(folder, tuple(policies), tuple(forks), tuple(skipped))
+
+
+def run_twins(
+    plan: TwinPlan,
+    *,
+    workers: int,
+    force: bool = False,
+    trust: bool = False,
+    data_root: Path | None = None,
+    on_event: Callable[[Fork, Event], None] = lambda fork, event: None,
+) -> TwinReport:
+    """Train the twins that have no complete record; one that fails does not stop the others.
+
+    Parameters
+    ----------
+    plan : TwinPlan
+    workers : int in [1, inf)
+        Worker processes; each does the twins of one parent.
+    force : bool
+        Go on although what decides bits is not as it was when the parents were trained.
+    trust, data_root
+        As they were for the plan.
+    on_event : callable
+        Hears of every start, progress and end.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        Passed on after the workers have saved what they had.
+    """
+    orders = [
+        ForkOrder(
+            Source(fork.parent.path, trust, data_root),
+            fork.restart.step,
+            fork.until,
+            tuple(fork.twins.values()),
+            fork.twins[fork.own].spec.run_id if fork.own in fork.twins else "",
+            plan.results,
+            force,
+        )
+        for fork in plan.forks
+    ]
+    environments = [variables_then(fork.parent) for fork in plan.forks]
+    trained = 0
+    failures: list[tuple[str, str]] = []
+    differences: list[tuple[str, Difference]] = []
+    events = run_jobs(TASK, orders, workers=workers, environments=environments)
+    try:
+        for event in events:
+            fork = plan.forks[event.job]
+            if event.kind == "failed":
+                failures.append((fork.parent.run_id, str(event.value)))
+            elif event.kind == "done":
+                trained += event.value.trained
+                if event.value.difference:
+                    differences.append((fork.parent.run_id, event.value.difference))
+            on_event(fork, event)
+    finally:
+        events.close()  # type: ignore[attr-defined]
+    return TwinReport(trained, tuple(failures), tuple(differences))
+
+
+def _parent(record: Record, trust: bool, data_root: Path | None) -> Resolved:
+    """A run that twins can be made of, as its schedule was in the end.
+
+    Raises
+    ------
+    LrbenchError
+        It is none.
+    """
+    if record.spec and not record.status.is_finished and record.status is not Status.CORRUPT:
+        remedy = f"lrbench resume {record.path}"
+        raise RecordError(
+            f"is {record.status}, and has no end to compare with", key=record.run_id, remedy=remedy
+        )
+    run = resolved_of(record, trust=trust, data_root=data_root)
+    if run.spec.fork is not None:
+        raise RecordError("is a twin itself", key=record.run_id, remedy="its parent's record")
+    return run
+
+
+def _forks(record: Record, run: Resolved, index: int | None, policies: Sequence[str]) -> list[Fork]:
+    spec = run.spec
+    restarts = restarts_in(spec)
+    diverged_at = record.result["diverged_at"]
+    happened = [one for one in restarts if diverged_at is None or one.step <= diverged_at]
+    if not happened or (index is not None and index > len(happened)):
+        count = f"{len(happened)} restart{'' if len(happened) == 1 else 's'}"
+        before = "" if diverged_at is None else f" before it diverged at step {diverged_at}"
+        remedy = f"--restart {len(happened)}" if happened else None
+        raise ConfigError(
+            f"must have restart {index or 1}: {record.run_id} has {count}{before}",
+            key="--restart",
+            got=index or "all",
+            remedy=remedy,
+        )
+    ends = [*(one.step for one in restarts[1:]), spec.train.steps]
+    pairs = list(zip(restarts, ends, strict=True))[: len(happened)]
+    chosen = pairs if index is None else [pairs[index - 1]]
+    return [_fork(record, run, spec, restart, until, policies) for restart, until in chosen]
+
+
+def _fork(
+    record: Record,
+    run: Resolved,
+    spec: RunSpec,
+    restart: Restart,
+    until: int,
+    policies: Sequence[str],
+) -> Fork:
+    twins, own = {}, policy_name(spec.restart)
+    for name in policies:
+        policy = None if name == CONTROL else _policy(name, spec, restart)
+        fork = ForkSpec(
+            parent=run.spec.digest,
+            restart=restart.cycle,
+            step=restart.step,
+            until=until,
+            policy=policy,
+        )
+        # Made anew, because a copy would keep the digest cached for the parent.
+        twin = RunSpec.model_validate({**spec.model_dump(), "fork": fork.model_dump()})
+        head = f"# of the parent {record.run_id}; this is its twin from update {restart.step} on\n"
+        twins[name] = replace(run, spec=twin, keep_checkpoints=False, written=head + run.config)
+        if policy == spec.restart:
+            own = name
+    return Fork(record, restart, until, twins, own)
+
+
+def _policy(name: str, spec: RunSpec, restart: Restart) -> RestartSpec:
+    """A preset for this run; what its own optimizer calls things it calls them still."""
+    switches: dict[str, object] = dict(PRESETS[name].switches)
+    if name == "rewarm":
+        beta2 = spec.optimizer.params.get("beta2")
+        usual = rewarm_steps(restart.planned_length, beta2 if isinstance(beta2, float) else None)
+        switches["rewarm"] = spec.restart.rewarm or usual
+    return RestartSpec.model_validate({**switches, "state_names": spec.restart.state_names})
