@@ -56,7 +56,7 @@ def stream(trigger: Trigger, values: Sequence[float], heat: float = 0.0) -> list
 
 
 def fired(trigger: Trigger, watched: Iterable[Observation], *, saved: bool = False) -> list[Any]:
-    """Index, action, statistic and threshold of every decision; ``saved``: through JSON each time."""
+    """Index, action, statistic and threshold of every decision; ``saved``: by way of JSON."""
     state, found = trigger.start(), []
     for index, observation in enumerate(watched):
         if saved:

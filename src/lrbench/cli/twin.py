@@ -154,7 +154,7 @@ def _show(result: RestartResult) -> None:
 def _cells(horizon: Horizon) -> Iterator[str]:
     steps = horizon.steps
     place = f"+{steps[0]}" if len(steps) == 1 else f"+{steps[0]}..{steps[-1]}" if steps else ""
-    yield f"{horizon.when} {place}" if horizon.when == "end" else f"{horizon.when} {place}"
+    yield f"{horizon.when} {place}"
     if not horizon.pairs:
         yield from ("not looked at", "", "", "", "0")
         return

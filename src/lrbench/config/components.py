@@ -9,6 +9,7 @@ from typing import Any
 from lrbench.config.findings import Findings
 from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
 from lrbench.config.scheduling import read_other, read_schedule
+from lrbench.config.triggering import read_trigger
 from lrbench.engine.optimizers import OPTIMIZERS, check_own
 from lrbench.spec.parameters import check, settings_of
 from lrbench.spec.run import Component, DatasetSpec, OptimizerSpec
@@ -31,6 +32,8 @@ class Parts:
         What an import path leads to.
     model, schedule : Component
     optimizer : OptimizerSpec
+    trigger : Component or None
+        Lengths as typed too.
     """
 
     dataset: DatasetSpec
@@ -41,6 +44,7 @@ class Parts:
     optimizer: OptimizerSpec
     optimizer_target: Target | None
     schedule: Component
+    trigger: Component | None
 
 
 def read_parts(values: Mapping[str, Any], findings: Findings) -> Parts:
@@ -53,18 +57,19 @@ def read_parts(values: Mapping[str, Any], findings: Findings) -> Parts:
     """
     raw = {
         group: dict(value) if isinstance(value := values.get(group), Mapping) else {}
-        for group in ("dataset", "model", "optimizer", "schedule")
+        for group in ("dataset", "model", "optimizer", "schedule", "trigger")
     }
     dataset, builder, data_settings = _dataset(raw["dataset"], findings)
     model, target = _model(raw["model"], findings)
     optimizer, own = _optimizer(raw["optimizer"], raw["schedule"], findings)
     schedule = read_schedule(raw["schedule"], findings)
+    trigger = read_trigger(raw["trigger"], findings)
     findings.raise_if_any()
     assert dataset is not None
     assert model is not None
     assert optimizer is not None
     assert schedule is not None
-    return Parts(dataset, data_settings, builder, model, target, optimizer, own, schedule)
+    return Parts(dataset, data_settings, builder, model, target, optimizer, own, schedule, trigger)
 
 
 def _dataset(

@@ -34,7 +34,13 @@ class Fitter:
     findings: Findings
 
     def fit(
-        self, component: Component, group: str, base: float, *, is_momentum: bool = False
+        self,
+        component: Component,
+        group: str,
+        base: float,
+        *,
+        is_momentum: bool = False,
+        is_rebuilt: bool = False,
     ) -> tuple[Component, Schedule]:
         """A schedule with its lengths in updates, tried at every step of the run.
 
@@ -42,6 +48,8 @@ class Fitter:
         ----------
         base : float
             What its factors multiply.
+        is_rebuilt : bool, default False
+            Of a schedule that is made anew for every cycle: its parts of the run stay parts.
 
         Raises
         ------
@@ -57,6 +65,7 @@ class Fitter:
             lr=self.lr,
             total_steps=steps,
             steps_per_epoch=self.lengths.per_epoch,
+            is_rebuilt=is_rebuilt,
         )
         if fitted is not None:
             findings.attempt_own(target, group, _check_values, fitted[1], base, steps, is_momentum)

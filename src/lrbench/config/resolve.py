@@ -119,9 +119,11 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
     fitter = Fitter(parts.optimizer.lr, lengths, findings)
-    schedule, fitted = fitter.fit(parts.schedule, "schedule", parts.optimizer.lr)
+    schedule, fitted = fitter.fit(
+        parts.schedule, "schedule", parts.optimizer.lr, is_rebuilt=parts.trigger is not None
+    )
     optimizer = fitter.with_schedules(parts.optimizer, base or {})
-    restarts = resolve_restarts(settings, parts, fitted, lengths, findings)
+    restarts = resolve_restarts(settings, parts, schedule, fitted, base or {}, lengths, findings)
     findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),

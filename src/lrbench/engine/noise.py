@@ -66,7 +66,8 @@ def noise_of(
         of_both = torch.stack([of_whole, torch.stack(squares).mean()])
     if not of_both.isfinite().all():
         return None
-    return two_batch(*of_both.tolist(), whole, part)
+    in_whole, in_part = of_both.tolist()
+    return two_batch(in_whole, in_part, whole, part)
 
 
 def two_batch(of_whole: float, of_part: float, whole: int, part: int) -> tuple[float, float]:

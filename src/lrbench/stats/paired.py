@@ -184,7 +184,8 @@ def sign_test(differences: Sequence[float]) -> float:
     """
     counted = [d for d in differences if d]
     n, fewer = len(counted), min(sum(d > 0 for d in counted), sum(d < 0 for d in counted))
-    return min(1.0, 2 * sum(math.comb(n, k) for k in range(fewer + 1)) / 2**n)
+    tail: int = sum(math.comb(n, k) for k in range(fewer + 1))
+    return min(1.0, 2.0 * tail / float(2**n))
 
 
 def _difference(baseline: float | None, other: float | None, sign: float) -> float:

@@ -92,12 +92,15 @@ class Aftermath:
         begins a new one.
     final_fraction : float in [0, 1)
         Part of the run that is kept for the final anneal.
+    only_resets : bool
+        Whether all it decides on is the state operation of a restart, the rate going on.
     """
 
     peak_decay: float
     decay_factor: float
     num_cycles: int
     final_fraction: float
+    only_resets: bool = False
 
 
 class Trigger(Protocol):

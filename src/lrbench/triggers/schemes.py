@@ -174,7 +174,7 @@ def function_scheme(
         consecutive=1 if deterministic else consecutive,
         spike_factor=spike_factor,
         rules=rules,
-        after=Aftermath(1.0, 1.0, 1, final_fraction),
+        after=Aftermath(1.0, 1.0, 1, final_fraction, only_resets=True),
     )
 
 
@@ -241,7 +241,7 @@ def gradient_scheme(
         margin=0.0 if deterministic else margin,
         consecutive=1 if deterministic else consecutive,
         rules=rules,
-        after=Aftermath(1.0, 1.0, 1, final_fraction),
+        after=Aftermath(1.0, 1.0, 1, final_fraction, only_resets=True),
     )
 
 

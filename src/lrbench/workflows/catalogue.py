@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ def catalogue(
         relation = f"must be one of: {', '.join(KINDS)}"
         remedy = f"lrbench list {near}" if near else None
         raise ConfigError(relation, key="what is listed", got=kind, remedy=remedy)
-    makers = {
+    makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "models": _models,
         "datasets": _datasets,
         "optimizers": _optimizers,

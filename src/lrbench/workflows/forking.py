@@ -1,4 +1,4 @@
-"""The twins of one run, in a worker: where they begin, their training, and the check of the check."""
+"""The twins of one run, in a worker: where they begin, their training, and how they are checked."""
 
 from __future__ import annotations
 

@@ -100,6 +100,7 @@ def _adaptive(spec: RunSpec, component: Component, data: Prepared) -> Adaptive:
         steps_per_epoch=len(data.train) // spec.train.batch_size,
         eval_every=spec.train.eval_every,
         batch_size=spec.train.batch_size,
+        rewarm_steps=spec.restart.rewarm,
     )
     after = trigger.after
 

@@ -174,7 +174,7 @@ def parse_restart(text: str) -> int | None:
     """
     if text == "all":
         return None
-    if not (text.isdecimal() and text.isascii() and 1 <= int(text[:9]) and len(text) < 10):
+    if not (text.isdecimal() and text.isascii() and int(text[:9]) >= 1 and len(text) < 10):
         relation = "must be the number of a restart, from 1, or all"
         raise ConfigError(relation, key="--restart", got=text, remedy="--restart 1")
     return int(text)

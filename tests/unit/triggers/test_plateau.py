@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from triggering import fired, indices, make, seen, stream
 
 from lrbench.errors import TriggerError
 from lrbench.triggers.base import Observation
+from triggering import fired, indices, make, seen, stream
 
 NO_SPIKES = {"spike_factor": 1e9, "gate": None}
 
