@@ -28,6 +28,7 @@ from lrbench.config.home import (
     GROUPS,
     check_user_folder,
     import_path,
+    option_with,
     options,
     packaged_folder,
     primary_file,
@@ -37,7 +38,7 @@ from lrbench.config.outside import lookups
 from lrbench.config.overrides import Override
 from lrbench.config.own_files import check_files
 from lrbench.config.remedies import option_meant, setting_meant
-from lrbench.errors import ConfigError, Problem, origin_of
+from lrbench.errors import ConfigError, Problem, nearest, origin_of
 
 TARGETS = ("dataset", "model", "optimizer", "schedule")
 """Groups whose component may be the user's own, by import path."""
@@ -279,7 +280,11 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     relation = "is not a setting"
     if group in GROUPS:
         there = [key for key in config[group] if key not in ("name", "_target_")]
-        relation += f" of {group}={config[group].get('name')} (there are: {', '.join(there)})"
+        relation += f" of {group}={config[group].get('name')}"
+        relation += f" (there are: {', '.join(there)})" if there else ", which has none"
+        if other := option_with(group, last):
+            near = nearest(override.key, [f"{group}.{key}" for key in there])
+            remedy = remedy if near else f"{group}={other} {override.key}=…"
     return Problem(relation, override.key, override.value, override.origin, remedy)
 
 
