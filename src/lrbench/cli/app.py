@@ -27,6 +27,7 @@ from lrbench.cli import (
     status,
     summarize,
     sweep,
+    trigger_test,
     twin,
     verify,
 )
@@ -56,6 +57,7 @@ for name, command in (
     ("snapshots", snapshots.snapshots),
     ("preview", preview.preview),
     ("check-schedule", check_schedule.check_schedule),
+    ("trigger-test", trigger_test.trigger_test),
     ("diff", diff.diff),
     ("list", listing.list_),
     ("show", show.show),

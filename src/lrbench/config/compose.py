@@ -22,13 +22,13 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lrbench.config.composed import Composed, settle_length
+from lrbench.config.defaults import option_with
 from lrbench.config.home import (
     ADAPTER,
     CUSTOM,
     GROUPS,
     check_user_folder,
     import_path,
-    option_with,
     options,
     packaged_folder,
     primary_file,
@@ -38,7 +38,7 @@ from lrbench.config.outside import lookups
 from lrbench.config.overrides import Override
 from lrbench.config.own_files import check_files
 from lrbench.config.remedies import option_meant, setting_meant
-from lrbench.errors import ConfigError, Problem, nearest, origin_of
+from lrbench.errors import ConfigError, Problem, origin_of
 
 TARGETS = ("dataset", "model", "optimizer", "schedule")
 """Groups whose component may be the user's own, by import path."""
@@ -282,9 +282,10 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
         there = [key for key in config[group] if key not in ("name", "_target_")]
         relation += f" of {group}={config[group].get('name')}"
         relation += f" (there are: {', '.join(there)})" if there else ", which has none"
-        if other := option_with(group, last):
-            near = nearest(override.key, [f"{group}.{key}" for key in there])
-            remedy = remedy if near else f"{group}={other} {override.key}=…"
+        inside = override.key.partition(".")[2]
+        other = option_with(group, inside)
+        if other and ("." in inside or not remedy.startswith(f"{group}.")):
+            remedy = f"{group}={other} {override.text}"
     return Problem(relation, override.key, override.value, override.origin, remedy)
 
 

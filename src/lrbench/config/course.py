@@ -15,7 +15,7 @@ from lrbench.config.findings import Findings, raised
 from lrbench.config.lengths import Lengths
 from lrbench.config.settings import Restart
 from lrbench.config.triggering import FittedTrigger, fit_trigger
-from lrbench.errors import ConfigError, LrbenchError, ScheduleError
+from lrbench.errors import ConfigError, LrbenchError, Problem, ScheduleError
 from lrbench.restarts.policy import rewarm_steps
 from lrbench.schedules.base import Schedule
 from lrbench.schedules.frozen import replanned
@@ -199,18 +199,22 @@ def _check_cycles(
         try:
             cycle = make(steps)
         except ScheduleError as error:
-            problem = error.problems[0]
-            where = f"in a cycle of {steps} updates, which the trigger may make"
-            raise ConfigError(
-                f"{problem.relation} {where}",
-                key=f"schedule.{problem.key}" if problem.key else "schedule",
-                got=problem.got,
-                remedy="a length as a part of the cycle, such as 5%",
-            ) from None
+            raise ConfigError([_of_a_cycle(error.problems[0], steps)]) from None
         if cycle.restarts(steps):
             relation = f"must have no restarts in a cycle of {steps} updates"
             raise ConfigError(relation, key="schedule", remedy="schedule=cosine")
     return True
+
+
+def _of_a_cycle(problem: Problem, steps: int) -> Problem:
+    key, got = problem.key, problem.got
+    is_length = isinstance(got, int) and not isinstance(got, bool)
+    return Problem(
+        f"{problem.relation}; here that is a cycle of {steps} updates, which the trigger may begin",
+        key=f"schedule.{key}" if key else "schedule",
+        got=got,
+        remedy=f"schedule.{key}=5%" if key and is_length else "schedule=cosine",
+    )
 
 
 def _check_rewarm(rewarm: int, typed: object, shortest: int) -> bool:

@@ -77,12 +77,13 @@ def checked_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         elif known[key].is_duration:
             checked[key] = value
             if value is not None and not is_duration(value):
-                found.append(Problem(FORMS, key, value))
+                found.append(Problem(FORMS, key, value, remedy=_null(known[key])))
         else:
             try:
                 checked[key] = _of_its_type(known[key], value)
             except ValidationError as error:
-                found.append(Problem(problems(error)[0].relation, key, value))
+                relation = problems(error)[0].relation
+                found.append(Problem(relation, key, value, remedy=_null(known[key])))
     if found:
         raise ConfigError(found)
     return checked
@@ -120,15 +121,23 @@ def fit_trigger(component: Component, lengths: Lengths, rewarm_steps: int) -> Fi
             rewarm_steps=rewarm_steps,
         )
     except TriggerError as error:
-        raise TriggerError([_as_typed(one, component.params) for one in error.problems]) from None
+        raise TriggerError([_as_typed(one, component) for one in error.problems]) from None
     component = component.model_copy(update={"params": params})
     return FittedTrigger(component, trigger, rewarm_steps)
 
 
-def _as_typed(problem: Problem, typed: Mapping[str, Any]) -> Problem:
+def _as_typed(problem: Problem, component: Component) -> Problem:
     """The problem with a length as it was typed, not as it came out."""
-    value = typed.get(problem.key or "")
-    return replace(problem, got=value) if isinstance(value, str) else problem
+    known, key = TRIGGERS[component.name].parameters, problem.key or ""
+    typed = component.params.get(key)
+    got = typed if isinstance(typed, str) else problem.got
+    remedy = problem.remedy or (_null(known[key]) if key in known and typed is not None else None)
+    return replace(problem, got=got, remedy=remedy)
+
+
+def _null(parameter: Parameter) -> str | None:
+    """What to type for the usual value, where that depends on the run."""
+    return f".{parameter.name}=null" if parameter.default is None else None
 
 
 def _with_setting(key: str) -> str:

@@ -12,7 +12,6 @@ from lrbench.config.findings import Findings
 from lrbench.config.settings import read_settings
 from lrbench.config.sizes import beta2_of, needed_lengths
 from lrbench.config.triggering import NO_TRIGGER, FittedTrigger, read_trigger
-from lrbench.errors import ConfigError
 from lrbench.triggers.catalog import TRIGGERS
 
 
@@ -65,12 +64,10 @@ def _planned(arm: ComposedArm) -> PlannedTrigger:
     assert settings is not None
     if component is None:
         first = next(iter(TRIGGERS))
-        raise ConfigError(
-            f"must be one of: {', '.join(TRIGGERS)}",
-            key="trigger",
-            got=NO_TRIGGER,
-            remedy=f"trigger={first}",
-        )
+        relation = f"must be one of: {', '.join(TRIGGERS)}"
+        findings.add(relation, "trigger", NO_TRIGGER, f"trigger={first}")
+        findings.raise_if_any()
+    assert component is not None
     lengths = needed_lengths(composed, settings, findings, trigger=component)
     beta2 = beta2_of(composed.values)
     fitted = fitted_trigger(settings.restart, component, beta2, lengths, findings)
