@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 from lrbench.adapters.build import schedule_of
 from lrbench.config.findings import Findings, raised
@@ -77,6 +78,10 @@ def known_course(
     if trigger is None:
         shortest = shortest_cycle(schedule, total)
         steps = asked_rewarm(asked, shortest, beta2, lengths, findings)
+        if asked.rewarm is None:
+            # The rule counts a cycle as it was planned, the rise has to end within what is left.
+            starts = (*schedule.restarts(total), total)
+            steps = min([steps, *(b - a for a, b in pairwise(starts))])
         course = findings.attempt("", rewarmed, schedule, steps, total)
         return KnownCourse(course or schedule, steps)
     fitted = fitted_trigger(asked, trigger, beta2, lengths, findings)
