@@ -80,5 +80,8 @@ def _of_group(group: str, values: Mapping[str, Any], usual: str) -> Iterator[str
 
 def _differing(group: str, values: Mapping[str, Any], usual: Mapping[str, Any]) -> Iterator[str]:
     for key, value in values.items():
-        if key not in ("name", "_target_") and (key not in usual or value != usual[key]):
+        was = usual.get(key)
+        if isinstance(value, Mapping) and isinstance(was, Mapping):
+            yield from _differing(f"{group}.{key}", value, was)
+        elif key not in ("name", "_target_") and (key not in usual or value != was):
             yield f"{group}.{key}={as_typed(value)}"

@@ -13,7 +13,7 @@ from lrbench.config.scheduling import fit_schedule
 from lrbench.config.settings import Restart
 from lrbench.config.triggering import checked_settings
 from lrbench.errors import ConfigError, Problem
-from lrbench.schedules.decay import cosine
+from lrbench.schedules.annealing import cosine
 from lrbench.schedules.restarts import sgdr
 from lrbench.spec.run import Component, DiagnosticsSpec, TrainSpec
 
