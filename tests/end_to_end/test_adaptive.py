@@ -47,7 +47,7 @@ def test_an_event_that_did_not_happen_is_found(lrbench: Command, here: Path) -> 
     file = path / "result.json"
     result = json.loads(file.read_text())
     result["events"][0]["step"] += 1
-    del result["seal"]
+    del result["digest"]
     file.write_text(pretty(sealed(result)))
     done = lrbench("verify", str(path), "--inputs")
     assert done.code == 3
