@@ -16,7 +16,7 @@ EVERY_ONE: dict[str, dict[str, Any]] = {
     "snr": {"every": 1, "patience": 2, "on_noise": "restart"},
     "stall": {"window": 2},
     "function_scheme": {"window": 2},
-    "gradient_scheme": {"window": 4},
+    "gradient_scheme": {"window": 5},
 }
 """Settings of every trigger with which it may fire often in a run of a hundred updates."""
 

@@ -54,7 +54,7 @@ FIRING: dict[str, list[float]] = {
     "snr": [0.01] * 100,
     "stall": [0.01] * 50,
     "function_scheme": [1.5**k for k in range(50)],
-    "gradient_scheme": [-1.0] * 25,
+    "gradient_scheme": [-1.0] * 20,
 }
 """A course on which each trigger fires again and again."""
 
@@ -106,7 +106,7 @@ def test_nothing_that_is_not_finite_is_taken_for_a_reason(name: str) -> None:
 
 def test_no_restart_comes_too_late_for_the_cycles_after_it() -> None:
     # Three more cycles need an update each: step 97 is the last at which the first may begin.
-    settings = {"patience": 1, "every": 1, "final_fraction": 0.0, "refractory": 10, "half_life": 1}
+    settings = {"patience": 1, "watch": "val", "final_fraction": 0.0, "refractory": 10}
     trigger = make("plateau", **settings)
     falling = [0.5**k for k in range(97)]
     assert fired(trigger, stream(trigger, [*falling, falling[-1]]))[-1:] == []
