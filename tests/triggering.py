@@ -13,7 +13,7 @@ EVERY_ONE: dict[str, dict[str, Any]] = {
     "plateau": {"every": 1, "patience": 4},
     "plateau_slope": {"every": 1, "evaluations": 6},
     "grad_norm": {"every": 1, "patience": 2},
-    "snr": {"every": 1, "patience": 2, "on_noise": "restart"},
+    "snr": {"every": 1, "patience": 2, "half_life": 5, "on_noise": "restart"},
     "stall": {"window": 2},
     "function_scheme": {"window": 2},
     "gradient_scheme": {"window": 5},

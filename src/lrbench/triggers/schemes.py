@@ -204,7 +204,7 @@ def gradient_scheme(
         For full batches: every update is a window, and any cosine below 0 fires. The settings of
         windows and margins then have no effect.
     window_steps : int or None, in updates
-        None: 1/50 of the run, at least 20.
+        More than ``margin**2``. None: 1/50 of the run, at least 20.
     margin : float in [0, inf)
     consecutive : int in [1, inf), in windows
     max_restarts : int in [1, inf)
@@ -236,6 +236,10 @@ def gradient_scheme(
         rewarm_steps=rewarm_steps,
         final_fraction=final_fraction,
     )
+    if not deterministic:
+        least = math.floor(margin**2) + 1
+        relation = f"must be longer than margin**2 ({least} steps or more): no cosine is below -1"
+        require(margin**2 < every, "window", relation, every, f".window={least}")
     return GradientScheme(
         every=every,
         margin=0.0 if deterministic else margin,
