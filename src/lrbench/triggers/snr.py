@@ -50,7 +50,13 @@ class Snr:
         return {**self.rules.start(), **self._anew()}
 
     def _anew(self) -> dict[str, object]:
-        return {"scale": self.scale.start(), "sums": [0.0] * 5, "seen": 0, "low": 0}
+        return {
+            "scale": self.scale.start(),
+            "pair": [0.0, 0.0],
+            "sums": [0.0] * 8,
+            "seen": 0,
+            "low": 0,
+        }
 
     def observe(self, state: State, seen: Observation) -> tuple[State, Decision | None]:
         """Average signal and noise apart, and count evaluations at which noise is all there is."""
@@ -65,8 +71,9 @@ class Snr:
         state = {**state, "scale": scale}
         if is_outlier or unit <= 0:
             return state, None
-        sums = self._added(state["sums"], self.batch_size * square / unit, trace / unit)
-        state = {**state, "sums": sums, "seen": state["seen"] + 1}
+        pair = [self.batch_size * square / unit, trace / unit]
+        sums = self._added(state["sums"], pair, state["pair"])
+        state = {**state, "sums": sums, "pair": pair, "seen": state["seen"] + 1}
         if state["seen"] < self.warmup or sums[1] <= 0:
             return state, None
         ratio, error = _ratio(sums)
@@ -79,20 +86,22 @@ class Snr:
         state = {**state, **self.rules.decided(state, seen), **self._anew()}
         return state, Decision(self.action, highest, limit)
 
-    def _added(self, sums: Sequence[float], signal: float, noise: float) -> list[float]:
-        """Sums of both with weights that fall with age, and of their products with their squares.
+    def _added(
+        self, sums: Sequence[float], pair: Sequence[float], last: Sequence[float]
+    ) -> list[float]:
+        """Sums of signal and noise, with weights that fall with age, and of their products.
 
-        The weight of the last is ``gain``, so that they fade as averages do.
+        The weight of the last is ``gain``, so that they fade as averages do; products have it
+        squared. The first three products are those of a pair with itself, the others with the one
+        before.
         """
+        (x, y), (u, v) = pair, last
         keep, gain = 1.0 - self.gain, self.gain
-        products = (signal * signal, signal * noise, noise * noise)
+        products = (x * x, 2 * x * y, y * y, x * u, x * v + y * u, y * v)
         return [
-            keep * sums[0] + gain * signal,
-            keep * sums[1] + gain * noise,
-            *(
-                keep**2 * before + gain**2 * new
-                for before, new in zip(sums[2:], products, strict=True)
-            ),
+            keep * sums[0] + gain * x,
+            keep * sums[1] + gain * y,
+            *(keep**2 * old + gain**2 * new for old, new in zip(sums[2:], products, strict=True)),
         ]
 
 
@@ -100,13 +109,16 @@ def _ratio(sums: Sequence[float]) -> tuple[float, float]:
     """Signal over noise, and its standard error.
 
     With weights w, ``r = sum(w x) / sum(w y)`` has ``sum(w**2 (x - r y)**2) / sum(w y)**2`` as its
-    variance: the usual one of a ratio of means. An average of ratios would be ruled by the smallest
+    variance, the usual one of a ratio of means, and ``(1 + rho) / (1 - rho)`` times that where
+    neighbours have the correlation rho. An average of ratios would be ruled by the smallest
     divisors.
     """
-    signal, noise, signals, both, noises = sums
-    ratio = signal / noise
-    squares = signals - 2 * ratio * both + ratio * ratio * noises
-    return ratio, math.sqrt(max(squares, 0.0)) / noise
+    ratio = sums[0] / sums[1]
+    squares, products = (a - ratio * b + ratio * ratio * c for a, b, c in (sums[2:5], sums[5:]))
+    if squares <= 0:
+        return ratio, 0.0
+    rho = min(max(products / squares, 0.0), 0.99)
+    return ratio, math.sqrt(squares * (1 + rho) / (1 - rho)) / sums[1]
 
 
 def snr(
@@ -133,7 +145,8 @@ def snr(
     The signal is ``r = batch_size * G2 / S``, where G2 is the average of the estimates of the
     squared norm of the true gradient and S that of the trace of one sample's covariance: the batch
     size over the noise scale. The statistic is r plus ``margin`` standard errors, since a single
-    estimate of G2 is off by several times what is looked for. It fires at the ``patience``-th
+    estimate of G2 is off by several times what is looked for; where neighbouring ones are alike
+    they count as fewer. It fires at the ``patience``-th
     evaluation in a row at which that is below ``1 / noise_ratio``: the noise scale is more than
     ``noise_ratio`` batches, and that is no accident.
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lrbench.errors import TriggerError
 from lrbench.triggers.catalog import TRIGGERS, build_trigger
-from triggering import EVERY_ONE, fired, make, seen, stream
+from triggering import EVERY_ONE, FIRING, fired, make, seen, stream
 
 COURSES = st.lists(
     st.one_of(
@@ -45,18 +45,6 @@ def test_decisions_keep_their_distance_their_number_and_the_reserve(
     assert len(steps) <= most
     assert all(step < 75 for step in steps)
     assert trigger.after.final_fraction == 0.25
-
-
-FIRING: dict[str, list[float]] = {
-    "plateau": [1.0] * 100,
-    "plateau_slope": [1.0] * 100,
-    "grad_norm": ([1.0] * 10 + [0.01] * 20) * 4,
-    "snr": [0.01] * 100,
-    "stall": [0.01] * 50,
-    "function_scheme": [1.5**k for k in range(50)],
-    "gradient_scheme": [-1.0] * 20,
-}
-"""A course on which each trigger fires again and again."""
 
 
 @pytest.mark.parametrize("name", TRIGGERS)
