@@ -101,7 +101,7 @@ def test_a_run_that_goes_on_from_any_state_decides_the_same(name: str, values: l
         watched = course_of(name, course)
         trigger, states = make(name, **EVERY_ONE[name]), []
         state, whole = trigger.start(), []
-        for k, observation in enumerate(watched):
+        for observation in watched:
             states.append(json.dumps(state))
             state, decision = trigger.observe(state, observation)
             whole.append(decision)

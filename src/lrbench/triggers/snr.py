@@ -128,7 +128,7 @@ def snr(
     rewarm_steps: int = 0,
     on_noise: Literal["restart", "decay"] = "decay",
     noise_ratio: float = 20.0,
-    margin: float = 2.0,
+    margin: float = 2.5,
     patience: int = 5,
     every_steps: Steps | None = None,
     half_life_steps: Steps | None = None,
@@ -164,7 +164,7 @@ def snr(
     every_steps : int or None, in updates
         Between two evaluations; None: 1/200 of the run.
     half_life_steps : int or None, in updates
-        Of both averages; None: 1/8 of the run, and at least five intervals. Nothing is decided
+        Of both averages; None: 1/12 of the run, and at least five intervals. Nothing is decided
         before so long.
     spike_factor : float in (1, inf)
         A trace above this multiple of what it has been of late is an outlier.
@@ -192,7 +192,7 @@ def snr(
     require_count("patience", patience)
     require_tolerance("margin", margin)
     require(1 < spike_factor < math.inf, "spike_factor", "must be finite and above 1", spike_factor)
-    usual = max(5 * every, total_steps // 8)
+    usual = max(5 * every, total_steps // 12)
     half_life = usual if half_life_steps is None else half_life_steps
     if half_life_steps is not None:
         require_length("half_life", half_life, max(total_steps, 2))

@@ -1,4 +1,4 @@
-"""The trigger of vanished gradients against a slow second version, and on courses that are known."""
+"""The trigger of vanished gradients against a slow second version, and on known courses."""
 
 from __future__ import annotations
 
