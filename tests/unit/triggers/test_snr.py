@@ -181,7 +181,7 @@ def test_no_noise_is_no_reason() -> None:
         ({"noise_ratio": math.inf}, "noise_ratio"),
         ({"margin": -1.0}, "margin"),
         ({"patience": 0}, "patience"),
-        ({"patience": 65}, "patience"),
+        ({"patience": 68}, "patience"),
         ({"half_life": 0}, "half_life"),
         ({"half_life": 100}, "half_life"),
         ({"spike_factor": 1.0}, "spike_factor"),
