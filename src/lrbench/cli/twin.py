@@ -66,6 +66,7 @@ def twin(
         restart=parse_restart(restart),
         policies=parse_policies(policies),
         results=results,
+        force=force,
         trust=trust,
         data_root=data,
     )

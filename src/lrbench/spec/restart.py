@@ -53,6 +53,16 @@ class RestartSpec(Frozen):
     state_names: dict[str, str] = Field(default_factory=dict)
 
 
+class EventSpec(Frozen):
+    """What a trigger decided: fields as in :class:`lrbench.schedules.events.Event`."""
+
+    step: Positive
+    action: Literal["restart", "decay", "reset"]
+    cause: str
+    statistic: float | None
+    threshold: float | None
+
+
 class ForkSpec(Frozen):
     """What a twin does unlike its parent, from one restart to the end of its cycle.
 
@@ -69,6 +79,8 @@ class ForkSpec(Frozen):
     policy : RestartSpec or None
         What the restart does instead; None: no restart, the rate is annealed in a straight line
         from that before the restart to the cycle's last, so that it gets there at the same step.
+    events : tuple of EventSpec
+        What the parent's trigger decided up to there; the twin asks no trigger.
     """
 
     parent: str
@@ -76,6 +88,7 @@ class ForkSpec(Frozen):
     step: Positive
     until: Annotated[int, Field(ge=2)]
     policy: RestartSpec | None
+    events: tuple[EventSpec, ...] = ()
 
 
 class CurvatureSpec(Frozen):
