@@ -39,6 +39,25 @@ CONTROL = "none"
 
 
 @dataclass(frozen=True)
+class Rates:
+    """Learning rates of a restart's cycle.
+
+    Parameters
+    ----------
+    before, end : float
+        Of the last update before the restart, and of the cycle's last one: between these two the
+        control's is a straight line.
+    control, restarted : float
+        Means over the cycle: without the restart, and with it as the run has it.
+    """
+
+    before: float
+    end: float
+    control: float
+    restarted: float
+
+
+@dataclass(frozen=True)
 class Fork:
     """Where the twins of one run part from it.
 
@@ -52,8 +71,7 @@ class Fork:
         By the name of the policy; ``none`` is the control.
     own : str
         Name of the parent's own policy.
-    control_rate, rate : float
-        Mean learning rate of the cycle's updates: of the control, and of the parent.
+    rates : Rates
     """
 
     parent: Record
@@ -61,8 +79,7 @@ class Fork:
     until: int
     twins: dict[str, Resolved]
     own: str
-    control_rate: float
-    rate: float
+    rates: Rates
 
     @property
     def seed(self) -> int:
@@ -368,8 +385,9 @@ def _fork(
         if policy == spec.restart:
             own = name
     rates = course.rates.tolist()
-    means = [
+    control, restarted = (
         sum(line[step:until]) / (until - step)
         for line in (control_rates(rates, step, until), rates)
-    ]
-    return Fork(record, restart, until, twins, own, *means)
+    )
+    cycle = Rates(rates[step - 1], rates[until - 1], control, restarted)
+    return Fork(record, restart, until, twins, own, cycle)

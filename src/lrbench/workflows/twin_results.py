@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from lrbench.record.reader import Record, read_record
 from lrbench.spec.canonical import canonical
 from lrbench.spec.run import arm_of
 from lrbench.stats.paired import Paired, holm, paired
-from lrbench.workflows.twin import CONTROL, Fork, TwinPlan
+from lrbench.workflows.twin import CONTROL, Fork, Rates, TwinPlan
 
 Metric = Literal["val_loss", "val_accuracy"]
 METRICS: tuple[Metric, ...] = ("val_loss", "val_accuracy")
@@ -104,12 +104,15 @@ class RestartResult:
     restart : int
     steps : tuple of int
         Its updates; more than one where parents restarted at different steps.
+    rates : Rates
+        Means over the parents.
     policies : tuple of PolicyResult
     """
 
     arm: str
     restart: int
     steps: tuple[int, ...]
+    rates: Rates
     policies: tuple[PolicyResult, ...]
 
 
@@ -129,8 +132,14 @@ def twin_results(plan: TwinPlan) -> tuple[RestartResult, ...]:
             results = tuple(_policies(of_it, plan.results))
             if results:
                 steps = tuple(sorted({fork.restart.step for fork in of_it}))
-                found.append(RestartResult(label, restart, steps, results))
+                rates = _mean_rates([fork.rates for fork in of_it])
+                found.append(RestartResult(label, restart, steps, rates, results))
     return tuple(found)
+
+
+def _mean_rates(rates: Sequence[Rates]) -> Rates:
+    columns = zip(*map(astuple, rates), strict=True)
+    return Rates(*(sum(column) / len(column) for column in columns))
 
 
 def _policies(forks: Sequence[Fork], results: Path) -> Iterator[PolicyResult]:
