@@ -41,7 +41,7 @@ def parent_of(record: Record, *, trust: bool, data_root: Path | None) -> Resolve
     LrbenchError
         It is none: damaged, not finished, a twin itself, or to be trusted first.
     """
-    if record.spec and not record.status.is_finished and record.status is not Status.CORRUPT:
+    if not record.status.is_finished and record.status is not Status.CORRUPT:
         raise ConfigError(
             f"must be finished to have twins (it is {record.status})",
             key=record.run_id,
