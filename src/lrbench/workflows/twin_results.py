@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -233,10 +233,18 @@ def _labels(specs: Sequence[Mapping[str, object]]) -> list[str]:
     arms = [arm_of(spec) for spec in specs]
     keys = {change.key for arm in arms for change in differing_settings(arms[0], arm)}
     keys -= {key for key in keys if key.startswith("dataset.digest")}
-    labels = []
-    for place, arm in enumerate(arms):
-        # Held against nothing, an arm tells all of its settings.
-        own = {change.key: change.recorded for change in differing_settings(arm, {})}
-        told = [f"{key}={own.get(key)}" for key in sorted(keys)]
-        labels.append(" ".join(told) if told else f"arm {place + 1}" if len(arms) > 1 else "")
-    return labels
+    # What follows from another optimizer, or another schedule, goes without saying.
+    fewer = {k for k in keys if k.rpartition(".")[0] not in keys or k.endswith(".lr")}
+    labels = [_label(arm, fewer) for arm in arms]
+    if len(set(labels)) < len(labels):
+        labels = [_label(arm, keys) for arm in arms]
+    return [
+        label or (f"arm {place}" if len(arms) > 1 else "")
+        for place, label in enumerate(labels, start=1)
+    ]
+
+
+def _label(arm: Mapping[str, object], keys: Collection[str]) -> str:
+    # Held against nothing, an arm tells all of its settings.
+    own = {change.key: change.recorded for change in differing_settings(arm, {})}
+    return " ".join(f"{key}={own.get(key)}" for key in sorted(keys))
