@@ -6,10 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lrbench.report.restarts.grid import Column, fill, plain_table
-from lrbench.report.restarts.measures import number, short, signed_three, whole
-
 if TYPE_CHECKING:
+    from lrbench.report.restarts.grid import Column
     from lrbench.stats.paired import Paired
     from lrbench.workflows.twin import Rates
     from lrbench.workflows.twin_results import Horizon, PolicyResult, RestartResult
@@ -34,6 +32,8 @@ def tell(result: RestartResult, width: int) -> Iterator[str]:
     result : RestartResult
     width : int in [60, inf)
     """
+    from lrbench.report.restarts.grid import fill, plain_table
+
     where = ", ".join(map(str, result.steps[:4])) + (" …" if len(result.steps) > 4 else "")
     arm = f"{result.arm}, " if result.arm else ""
     yield from fill(
@@ -61,6 +61,8 @@ def tell(result: RestartResult, width: int) -> Iterator[str]:
 
 
 def _rates(rates: Rates) -> str:
+    from lrbench.report.restarts.measures import short
+
     return (
         f"without it the learning rate goes straight from {short(rates.before)} to "
         f"{short(rates.end)} at the cycle's end, {short(rates.control)} on average; with it, as "
@@ -69,6 +71,8 @@ def _rates(rates: Rates) -> str:
 
 
 def _caution(result: RestartResult) -> str:
+    from lrbench.report.restarts.measures import short
+
     rates = result.rates
     judged = any(policy.verdict.judgement in ("helped", "hurt") for policy in result.policies)
     if not judged or rates.control >= HARDLY * rates.restarted:
@@ -82,6 +86,8 @@ def _caution(result: RestartResult) -> str:
 
 
 def _columns(result: RestartResult) -> list[Column]:
+    from lrbench.report.restarts.grid import Column
+
     rows: list[tuple[str, ...]] = []
     for policy in result.policies:
         rows.append((f"{policy.policy} (as run)" if policy.is_own else policy.policy, *[""] * 6))
@@ -96,6 +102,8 @@ def _columns(result: RestartResult) -> list[Column]:
 
 
 def _cells(horizon: Horizon) -> Iterator[str]:
+    from lrbench.report.restarts.measures import number, signed_three, whole
+
     steps = horizon.steps
     yield f"+{steps[0]}" if len(steps) == 1 else f"+{steps[0]}..{steps[-1]}" if steps else ""
     if not horizon.pairs:
@@ -113,6 +121,8 @@ def _cells(horizon: Horizon) -> Iterator[str]:
 
 
 def _difference(value: float) -> str:
+    from lrbench.report.restarts.measures import signed_three
+
     if math.isinf(value):
         return "without it diverged" if value > 0 else "with it diverged"
     return signed_three(value)

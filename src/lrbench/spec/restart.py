@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from lrbench.errors import RecordError
 from lrbench.spec.frozen import Frozen, Positive
 
 Scale = Annotated[float, Field(gt=0, lt=1)]
@@ -61,6 +62,21 @@ class EventSpec(Frozen):
     cause: str
     statistic: float | None
     threshold: float | None
+
+    @classmethod
+    def of(cls, plain: object, where: str) -> Self:
+        """An event as a closing file has it.
+
+        Raises
+        ------
+        RecordError
+            It is none; ``where`` says whose.
+        """
+        try:
+            return cls.model_validate(plain)
+        except ValidationError:
+            relation = "must say in its closing file what its trigger decided"
+            raise RecordError(relation, key=where) from None
 
 
 class ForkSpec(Frozen):

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Course
 from lrbench.engine.device import check_device, profile
@@ -90,12 +88,9 @@ def events_of(record: Record) -> tuple[Event, ...]:
     RecordError
         The closing file does not say it.
     """
-    try:
-        told = record.result.get("events") or ()
-        return tuple(Event(**EventSpec.model_validate(event).model_dump()) for event in told)
-    except (ValidationError, TypeError):
-        relation = "must say in its closing file what its trigger decided"
-        raise RecordError(relation, key=record.run_id) from None
+    told = record.result.get("events") or ()
+    events = (EventSpec.of(event, record.run_id) for event in told)
+    return tuple(Event(**vars(event)) for event in events)
 
 
 def course_of_record(record: Record, spec: RunSpec) -> Course:
