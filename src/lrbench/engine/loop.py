@@ -113,8 +113,11 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         assert curvature is not None
         assert plan.curvature is not None
         occasion = cycles.occasion(done) if cycles else None
-        if done in (0, total):
-            occasion = "end" if done else "start"
+        if done == 0:
+            occasion = "start"
+        elif done == total and occasion != "before_restart":
+            # A twin ends where its parent restarts, and is to have the row that its parent has.
+            occasion = "end"
         elif done % plan.curvature.every == 0:
             occasion = occasion or "interval"
         if occasion is None:
