@@ -17,7 +17,7 @@ from safetensors.torch import load
 
 import by_hand
 from lrbench.engine.base import Adaptive, Course, Restart, State
-from lrbench.record.layout import CURVATURE_COLUMNS, LAYER_COLUMNS, RESTART_LAYER_COLUMNS
+from lrbench.record.layout import CURVATURE_COLUMNS, RESTART_LAYER_COLUMNS
 from lrbench.restarts.policy import PRESETS
 from lrbench.spec.restart import RestartSpec
 from lrbench.triggers.base import Decision
@@ -388,7 +388,7 @@ def test_the_curvature_is_looked_at_at_its_interval_and_around_restarts(engine):
     changes = SGDR | {"schedule": ("sgdr", {"first_cycle": 30, "cycle_mult": 1.0}), "steps": 61}
     run = trained(engine, **changes, curvature={"every": 7, "samples": 20})
     found = [dict(zip(CURVATURE_COLUMNS, row, strict=True)) for row in run.curvature_rows]
-    occasions = {step: "interval" for step in range(7, 61, 7)} | {
+    occasions = dict.fromkeys(range(7, 61, 7), "interval") | {
         0: "start",
         30: "before_restart",
         31: "after_restart",
@@ -585,11 +585,13 @@ def test_a_loss_that_is_not_finite_is_divergence_and_never_a_restart(engine, eve
     assert run.outcome.diverged_at == at
     assert run.outcome.weights_digest is None
     assert all(math.isfinite(loss) for seen in trigger.told for loss in seen.train_losses)
-    last = at // every * every
-    assert [event.step for event in run.outcome.events] == list(range(every, last + 1, every))
+    decided = [event.step for event in run.outcome.events]
+    assert decided == list(range(every, at // every * every + 1, every))
+    # Weights whose validation loss is not finite are not restarted from.
+    happened = decided if math.isfinite(run.evaluated("val_loss")[-1]) else decided[:-1]
+    assert [row["step"] for row in run.ledger] == happened
     # The cycle it diverges in has a row all the same, and what is not finite is empty there.
-    assert run.ledger[-1]["step"] == last
-    assert run.ledger[-1]["length"] == at - last
+    assert run.ledger[-1]["length"] == at - happened[-1]
     numbers = [cell for row in run.restart_rows for cell in row if isinstance(cell, float)]
     assert all(map(math.isfinite, numbers))
     assert run.ledger[-1]["distance"] is None
