@@ -124,16 +124,16 @@ def test_a_run_goes_on_from_every_step_between_restarts_of_every_policy(engine, 
         engine,
         optimizer=(optimizer, {}),
         # High enough that the best weights are not always the last.
-        lr=0.5 if optimizer == "sgd" else 0.1,
-        schedule=("sgdr", {"first_cycle": 4, "cycle_mult": 1.0}),
+        lr=2.0 if optimizer == "sgd" else 0.4,
+        schedule=("sgdr", {"first_cycle": 3, "cycle_mult": 1.0}),
         steps=STEPS,
-        eval_every=3,
+        eval_every=2,
         layers_every=5,
         restart=restart,
         restart_window=window,
     )
     whole = goes_on_anywhere(engine, plan)
-    assert len(whole.restart_rows) == 2
+    assert len(whole.restart_rows) == 3
     if not restart.get("rewarm"):
         keeping = rows.train(engine, replace(plan, lanes=(keeping_all(plan.lanes[0]),)))
         assert whole.outcome.weights != keeping.outcome.weights, "the policy must do something"
