@@ -8,14 +8,15 @@ or, above twice the edge, to infinity; a rate that rises slowly finds the wider 
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import sys
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import importlib.util
 import numpy as np
 import pytest
 import torch
@@ -35,43 +36,56 @@ _module.loader.exec_module(rows)
 
 data_cache = rows.data_cache
 
-SAMPLES, EDGE = 500, 0.8
-SETTLED = 1000
-"""Updates after which the sharpness follows the rate."""
+SAMPLES = 500
+EDGE, SETTLED = 0.8, 1000
+"""A rate, and updates after which the sharpness follows it, for the mean over all outputs."""
 
 
 class Tanh(nn.Module):
     """64-64-64-10, the plainest model that sharpens."""
 
+    scale = 1.0
+
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int) -> None:
         super().__init__()
-        widths = [math.prod(input_shape), 64, 64, num_outputs]
-        self.maps = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        widths = (math.prod(input_shape), 64, 64, num_outputs)
+        self.maps = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = x.flatten(1)
         for linear in self.maps[:-1]:
             x = torch.tanh(linear(x))
-        return self.maps[-1](x)
+        return self.scale * self.maps[-1](x)
 
 
-def plan_of(rates: list[float], restarts: tuple[Restart, ...] = (), every: int = 100) -> Plan:
+class Halved(Tanh):
+    """With targets of the same scale the mean over 10 outputs is half the sum of their errors."""
+
+    scale = math.sqrt(5.0)
+
+
+def plan_of(
+    rates: list[float],
+    restarts: tuple[Restart, ...] = (),
+    every: int = 100,
+    model: type[Tanh] = Tanh,
+) -> Plan:
     """All samples in every batch, and a look at the sharpness now and then."""
     plan = rows.plan_of("loop", dataset=("digits", {}), optimizer=("sgd", {"momentum": 0.0}))
     train = plan.data.train
     pixels = train.inputs[:SAMPLES].reshape(SAMPLES, -1)
     pixels = (pixels - pixels.min()) / (pixels.max() - pixels.min())
-    targets = np.eye(10, dtype=np.float32)[train.targets[:SAMPLES]]
-    split = Split(pixels.astype(np.float32), targets)
+    targets = model.scale * np.eye(10)[train.targets[:SAMPLES]]
+    split = Split(pixels.astype(np.float32), targets.astype(np.float32))
     data = replace(
         plan.data,
         info=DataInfo("regression", (64,), 10),
         train=split,
         val=split,
         sample_digests=plan.data.sample_digests[:SAMPLES],
-        digest="all of 500 digits in every batch",
+        digest=f"500 digits, scale {model.scale}",
     )
-    plan = rows.with_model(replace(plan, data=data), Tanh)
+    plan = rows.with_model(replace(plan, data=data), model)
     return replace(
         plan,
         rates=np.array(rates)[:, np.newaxis],
@@ -88,63 +102,75 @@ def trained(plan: Plan) -> Any:
     return sink
 
 
-def sharpness(run: Any) -> dict[int, float]:
-    place = CURVATURE_COLUMNS.index("lambda_max")
+def looked(run: Any, name: str) -> dict[int, float]:
+    """A column of the looks, by their steps."""
+    place = CURVATURE_COLUMNS.index(name)
     return {row[0]: row[place] for row in run.curvature_rows}
-
-
-@cache
-def settled() -> tuple[State, dict[int, float], float]:
-    """A run at the edge, and how sharp its loss was on the way; its last loss."""
-    restart = Restart(SETTLED, 1, 1)
-    run = trained(plan_of([EDGE] * (SETTLED + 1), (restart,)))
-    return run.kept[SETTLED], sharpness(run), run.column("train_loss")[SETTLED - 1]
-
-
-def jumped(factor: float, after: int, rise: int = 0) -> Any:
-    """From there on a rate of ``factor`` times 2 over the sharpness, reached in ``rise`` updates."""
-    state, known, _ = settled()
-    top = factor * 2 / known[SETTLED]
-    ramp = [EDGE + (top - EDGE) * (k + 1) / rise for k in range(rise)]
-    rates = [EDGE] * SETTLED + ramp + [top] * (after - rise)
-    restart = Restart(SETTLED, 1, after, RestartSpec(rewarm=rise))
-    plan = plan_of(rates, (restart,), every=after)
-    return trained(replace(plan, lanes=(replace(plan.lanes[0], state=state),)))
 
 
 @pytest.mark.slow
 def test_gradient_descent_settles_where_its_rate_is_at_the_edge_of_stability():
-    _, known, loss = settled()
-    late = [known[step] for step in range(SETTLED - 300, SETTLED + 1, 100)]
-    print(known, loss)
-    assert np.mean(late) * EDGE / 2 == pytest.approx(1.0, abs=0.05)
+    run = trained(plan_of([0.25] * 1800, every=50, model=Halved))
+    margins = looked(run, "stability_margin")
+    late = [margins[step] for step in range(1500, 1801, 50)]
+    assert np.mean(late) == pytest.approx(1.0, abs=0.05)
+    # It is no accident of the start, which is well below.
+    assert margins[0] < 0.9
+    sharp = looked(run, "lambda_max")
+    assert [margins[step] for step in sharp] == pytest.approx(
+        [0.25 * value / 2 for value in sharp.values()], rel=1e-12
+    )
+
+
+@cache
+def settled() -> tuple[State, float, float]:
+    """A run at the edge; how sharp its loss is there, and how high."""
+    run = trained(plan_of([EDGE] * (SETTLED + 1), (Restart(SETTLED, 1, 1),), every=SETTLED))
+    sharpness = looked(run, "lambda_max")[SETTLED]
+    return run.kept[SETTLED], sharpness, run.column("train_loss")[SETTLED - 1]
+
+
+def jumped(factor: float, after: int, rise: int = 0) -> Any:
+    """From there a rate of ``factor`` times 2 over the sharpness, reached in ``rise`` updates."""
+    state, sharpness, _ = settled()
+    top = factor * 2 / sharpness
+    ramp = [EDGE + (top - EDGE) * (k + 1) / rise for k in range(rise)]
+    rates = [EDGE] * SETTLED + ramp + [top] * (after - rise)
+    restart = Restart(SETTLED, 1, after, RestartSpec(rewarm=rise))
+    plan = plan_of(rates, (restart,), every=SETTLED)
+    return trained(replace(plan, lanes=(replace(plan.lanes[0], state=state),)))
 
 
 @pytest.mark.slow
 def test_the_spike_grows_with_the_jump_and_the_valley_behind_it_is_wider():
-    _, known, loss = settled()
-    peaks, ends = [], []
+    _, sharpness, loss = settled()
+    peaks, spikes = [loss], [0.0]
     for factor in (1.2, 1.4, 1.6, 1.8):
         run = jumped(factor, after=400)
         assert run.outcome.diverged_at is None
+        (row,) = run.ledger
         peaks.append(max(run.column("train_loss")))
-        ends.append(sharpness(run)[SETTLED + 400] * factor * 2 / known[SETTLED] / 2)
-        print(
-            factor,
-            peaks[-1],
-            ends[-1],
-            run.ledger[0]["steps_to_peak"],
-            run.ledger[0]["recovery_steps"],
-        )
-    print(loss)
-    assert loss < peaks[0]
+        spikes.append(row["spike"])
+        assert row["lambda_max_before"] == pytest.approx(sharpness, rel=1e-3)
+        assert row["steps_to_peak"] < 100
+        assert row["recovery_steps"] < 400
+        # About 2 over the new rate, and well below what it was.
+        assert row["lambda_max_end"] * factor / sharpness == pytest.approx(1.07, abs=0.1)
     assert peaks == sorted(peaks)
+    assert spikes == sorted(spikes)
+    assert peaks[-1] > 4 * loss
 
 
 @pytest.mark.slow
 def test_beyond_twice_the_edge_a_jump_diverges_and_a_rise_does_not():
-    for factor in (2.0, 2.1, 2.3, 2.6):
-        run = jumped(factor, after=60)
-        print(factor, run.outcome.diverged_at, max(run.column("train_loss")))
-    run = jumped(2.3, after=600, rise=300)
-    print("rise", run.outcome.diverged_at, max(run.column("train_loss")), sharpness(run))
+    _, _, loss = settled()
+    jump = jumped(2.6, after=100)
+    assert SETTLED < jump.outcome.diverged_at < SETTLED + 60
+    (row,) = jump.ledger
+    assert row["length"] == jump.outcome.diverged_at - SETTLED
+    assert row["recovery_steps"] is None
+    rise = jumped(2.6, after=600, rise=300)
+    assert rise.outcome.diverged_at is None
+    assert max(rise.column("train_loss")) < 5 * loss
+    assert rise.ledger[0]["policy"] == "rewarm=300"
+    assert rise.ledger[0]["lambda_max_end"] < rise.ledger[0]["lambda_max_before"] / 2
