@@ -23,7 +23,7 @@ import torch
 from sklearn.datasets import load_digits
 from torch import nn
 
-from lrbench.engine.base import Plan, Restart, State
+from lrbench.engine.base import Plan, Restart
 from lrbench.record.layout import CURVATURE_COLUMNS
 from lrbench.spec.restart import CurvatureSpec, RestartSpec
 from lrbench.tasks.base import DataInfo, Split
@@ -38,14 +38,15 @@ _module.loader.exec_module(rows)
 data_cache = rows.data_cache
 
 SAMPLES = 500
-EDGE, SETTLED = 0.8, 1000
-"""A rate, and updates after which the sharpness follows it, for the mean over all outputs."""
+EDGE, SETTLED = 0.25, 1200
+"""A rate, and updates after which the sharpness follows it."""
+
+SCALE = math.sqrt(5.0)
+"""Of outputs and targets: the mean over 10 outputs is then half the sum of squared errors."""
 
 
 class Tanh(nn.Module):
     """64-64-64-10, the plainest model that sharpens."""
-
-    scale = 1.0
 
     def __init__(self, input_shape: tuple[int, ...], num_outputs: int) -> None:
         super().__init__()
@@ -56,37 +57,27 @@ class Tanh(nn.Module):
         x = x.flatten(1)
         for linear in self.maps[:-1]:
             x = torch.tanh(linear(x))
-        return self.scale * self.maps[-1](x)
+        return SCALE * self.maps[-1](x)
 
 
-class Halved(Tanh):
-    """With targets of the same scale the mean over 10 outputs is half the sum of their errors."""
-
-    scale = math.sqrt(5.0)
-
-
-def plan_of(
-    rates: list[float],
-    restarts: tuple[Restart, ...] = (),
-    every: int = 100,
-    model: type[Tanh] = Tanh,
-) -> Plan:
+def plan_of(rates: list[float], restarts: tuple[Restart, ...] = (), every: int = 100) -> Plan:
     """All samples in every batch, and a look at the sharpness now and then."""
     plan = rows.plan_of("loop", dataset=("digits", {}), optimizer=("sgd", {"momentum": 0.0}))
     found = load_digits()
-    order = np.random.default_rng(0).permutation(len(found.target))[:SAMPLES]
-    pixels = found.data[order] / 16
-    targets = model.scale * np.eye(10)[found.target[order]]
-    split = Split(pixels.astype(np.float32), targets.astype(np.float32))
+    pixels = found.data / 16
+    pixels = (pixels - pixels.mean(axis=0)) / (pixels.std(axis=0) + 1e-5)
+    order = np.random.default_rng(0).permutation(len(pixels))[:SAMPLES]
+    targets = SCALE * np.eye(10)[found.target[order]]
+    split = Split(pixels[order].astype(np.float32), targets.astype(np.float32))
     data = replace(
         plan.data,
         info=DataInfo("regression", (64,), 10),
         train=split,
         val=split,
         sample_digests=plan.data.sample_digests[:SAMPLES],
-        digest=f"500 digits, scale {model.scale}",
+        digest="500 digits in every batch",
     )
-    plan = rows.with_model(replace(plan, data=data), model)
+    plan = rows.with_model(replace(plan, data=data), Tanh)
     return replace(
         plan,
         rates=np.array(rates)[:, np.newaxis],
@@ -109,69 +100,63 @@ def looked(run: Any, name: str) -> dict[int, float]:
     return {row[0]: row[place] for row in run.curvature_rows}
 
 
-@pytest.mark.slow
-def test_gradient_descent_settles_where_its_rate_is_at_the_edge_of_stability():
-    run = trained(plan_of([0.25] * 1600, every=100, model=Halved))
-    margins = looked(run, "stability_margin")
-    late = [margins[step] for step in range(1300, 1601, 100)]
-    assert np.mean(late) == pytest.approx(1.0, abs=0.05)
-    # It is no accident of the start, which is well below.
-    assert margins[0] < 0.9
-    sharp = looked(run, "lambda_max")
-    assert [margins[step] for step in sharp] == pytest.approx(
-        [0.25 * value / 2 for value in sharp.values()], rel=1e-12
-    )
-
-
 @cache
-def settled() -> tuple[State, float, float]:
-    """A run at the edge; how sharp its loss is there, and how high."""
-    run = trained(plan_of([EDGE] * (SETTLED + 1), (Restart(SETTLED, 1, 1),), every=SETTLED))
-    sharpness = looked(run, "lambda_max")[SETTLED]
-    return run.kept[SETTLED], sharpness, run.column("train_loss")[SETTLED - 1]
+def settled() -> Any:
+    """A run at the edge."""
+    return trained(plan_of([EDGE] * (SETTLED + 1), (Restart(SETTLED, 1, 1),)))
 
 
-def jumped(factor: float, after: int, rise: int = 0) -> Any:
-    """From there a rate of ``factor`` times 2 over the sharpness, reached in ``rise`` updates."""
-    state, sharpness, _ = settled()
-    top = factor * 2 / sharpness
-    ramp = [EDGE + (top - EDGE) * (k + 1) / rise for k in range(rise)]
-    rates = [EDGE] * SETTLED + ramp + [top] * (after - rise)
+def jumped(rate: float, after: int, rise: int = 0) -> Any:
+    """From there another rate, reached in ``rise`` updates."""
+    ramp = [EDGE + (rate - EDGE) * (k + 1) / rise for k in range(rise)]
+    rates = [EDGE] * SETTLED + ramp + [rate] * (after - rise)
     restart = Restart(SETTLED, 1, after, RestartSpec(rewarm=rise))
     plan = plan_of(rates, (restart,), every=SETTLED)
+    state = settled().kept[SETTLED]
     return trained(replace(plan, lanes=(replace(plan.lanes[0], state=state),)))
 
 
 @pytest.mark.slow
+def test_gradient_descent_settles_where_its_rate_is_at_the_edge_of_stability():
+    margins = looked(settled(), "stability_margin")
+    late = [margins[step] for step in range(SETTLED - 300, SETTLED + 1, 100)]
+    assert late == pytest.approx([1.0] * 4, abs=0.05)
+    # It is no accident of the start, which is well below.
+    assert margins[0] < 0.5
+    sharp = looked(settled(), "lambda_max")
+    assert list(margins.values()) == pytest.approx(
+        [EDGE * value / 2 for value in sharp.values()], rel=1e-12
+    )
+
+
+@pytest.mark.slow
 def test_the_spike_grows_with_the_jump_and_the_valley_behind_it_is_wider():
-    _, sharpness, loss = settled()
+    loss = settled().column("train_loss")[SETTLED - 1]
     peaks, spikes = [loss], [0.0]
-    for factor in (1.2, 1.4, 1.6, 1.8):
-        run = jumped(factor, after=400)
+    for rate in (0.30, 0.35, 0.40, 0.45):
+        run = jumped(rate, after=500)
         assert run.outcome.diverged_at is None
         (row,) = run.ledger
+        assert 2 < rate * row["lambda_max_before"] < 4
         peaks.append(max(run.column("train_loss")))
         spikes.append(row["spike"])
-        assert row["lambda_max_before"] == pytest.approx(sharpness, rel=1e-3)
-        assert row["steps_to_peak"] < 100
-        assert row["recovery_steps"] < 400
-        # About 2 over the new rate, and well below what it was.
-        assert row["lambda_max_end"] * factor / sharpness == pytest.approx(1.07, abs=0.1)
+        # Where the new rate is at the edge.
+        assert row["lambda_max_end"] * rate / 2 == pytest.approx(1.0, abs=0.1)
     assert peaks == sorted(peaks)
     assert spikes == sorted(spikes)
-    assert peaks[-1] > 4 * loss
+    assert peaks[-1] > 20 * loss
 
 
 @pytest.mark.slow
 def test_beyond_twice_the_edge_a_jump_diverges_and_a_rise_does_not():
-    _, _, loss = settled()
-    jump = jumped(2.6, after=100)
-    assert SETTLED < jump.outcome.diverged_at < SETTLED + 60
+    jump = jumped(0.7, after=100)
     (row,) = jump.ledger
+    assert 0.7 * row["lambda_max_before"] > 4
+    assert SETTLED < jump.outcome.diverged_at < SETTLED + 60
     assert row["length"] == jump.outcome.diverged_at - SETTLED
     assert row["recovery_steps"] is None
-    rise = jumped(2.6, after=600, rise=300)
+    rise = jumped(0.7, after=800, rise=300)
     assert rise.outcome.diverged_at is None
-    assert max(rise.column("train_loss")) < 5 * loss
     assert rise.ledger[0]["policy"] == "rewarm=300"
-    assert rise.ledger[0]["lambda_max_end"] < rise.ledger[0]["lambda_max_before"] / 2
+    assert max(rise.column("train_loss")) < 1.0
+    assert rise.ledger[0]["lambda_max_end"] * 0.7 / 2 == pytest.approx(1.0, abs=0.1)

@@ -1,4 +1,4 @@
-"""What looking at the curvature costs is said at the end of a run, and stands beside its numbers."""
+"""What looks at the curvature cost is said at the end of a run, and is no part of its numbers."""
 
 from __future__ import annotations
 
