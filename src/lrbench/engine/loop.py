@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -48,6 +49,7 @@ def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
 
 
 def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
+    begun = time.perf_counter()
     rates = plan.rates[:, index].tolist()
     momenta = _column(plan.momenta, index)
     weight_decays = _column(plan.weight_decays, index)
@@ -152,7 +154,9 @@ def _train_lane(plan: Plan, lane: Lane, index: int, sink: Sink) -> Outcome:
         if cycles:
             cycles.end(total if diverged_at is None else diverged_at, is_lost=is_lost)
         weights = None if is_lost else tensor_digests(model)
-        return Outcome(diverged_at, last, order.chain, weights, cycles.events if cycles else None)
+        events = cycles.events if cycles else None
+        talk = (curvature.cost(time.perf_counter() - begun),) if curvature else ()
+        return Outcome(diverged_at, last, order.chain, weights, events, talk)
 
     heads: list[Row] = []
     digests: list[bytes] = []

@@ -39,6 +39,8 @@ class RunReport:
         The record was complete before, and nothing was trained.
     seconds : float
         Of this call.
+    talk : tuple of str
+        What else there is to say of it, such as what measurements cost.
     """
 
     path: Path
@@ -47,6 +49,7 @@ class RunReport:
     diverged_at: int | None
     was_there: bool
     seconds: float
+    talk: tuple[str, ...] = ()
 
 
 def resolve_overrides(
@@ -147,9 +150,9 @@ def run(
         if found.status.is_finished and not force:
             return _report(found, True, started)
         with failures_named(writer.path):
-            result = train(run, writer, manner, on_progress=on_progress, on_stop=on_stop)
+            result, talk = train(run, writer, manner, on_progress=on_progress, on_stop=on_stop)
         status = Status.COMPLETE if result["diverged_at"] is None else Status.DIVERGED
-    return _report(Record(writer.path, status, result=result), False, started)
+    return _report(Record(writer.path, status, result=result), False, started, talk)
 
 
 def run_job(
@@ -160,7 +163,9 @@ def run_job(
     return run(resolved, results, **vars(manner), on_progress=report)
 
 
-def _report(record: Record, was_there: bool, started: float) -> RunReport:
+def _report(
+    record: Record, was_there: bool, started: float, talk: tuple[str, ...] = ()
+) -> RunReport:
     return RunReport(
         path=record.path,
         status=record.status,
@@ -168,4 +173,5 @@ def _report(record: Record, was_there: bool, started: float) -> RunReport:
         diverged_at=record.result["diverged_at"],
         was_there=was_there,
         seconds=time.monotonic() - started,
+        talk=talk,
     )

@@ -59,8 +59,16 @@ def train(
     *,
     on_progress: Callable[[Progress], None],
     on_stop: Callable[[], None],
-) -> dict[str, Any]:
-    """Train to the end, and close the record; returns its closing file."""
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Train to the end, and close the record.
+
+    Returns
+    -------
+    result : dict
+        The closing file.
+    talk : tuple of str
+        What else there is to say of this attempt; its note has it too.
+    """
     spec = run.spec
     switches = configure(spec.compute)
     plan = make_plan(spec, load_data(run))
@@ -86,7 +94,9 @@ def train(
             on_progress=on_progress,
         )
         (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
-        return writer.close(sink.result(outcome))
+        for sentence in outcome.talk:
+            writer.remark(sentence)
+        return writer.close(sink.result(outcome)), outcome.talk
 
 
 def _fork(writer: RecordWriter, run: Resolved, facts: Mapping[str, Any], origin: Origin) -> None:
