@@ -169,7 +169,7 @@ def plan_of(
         schedule=Component(name=schedule[0], params=schedule[1]),
         train=TrainSpec(steps=steps, batch_size=batch_size, eval_every=eval_every),
         diagnostics=DiagnosticsSpec(layers_every=layers_every),
-        compute=ComputeSpec(engine=engine),
+        compute=ComputeSpec(engine=engine, lanes=3, compile=False),
         seed=seed,
         streams=seeds,
     )

@@ -19,7 +19,7 @@ As soon as ``conductor.outcome`` is there the run is over.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import cast

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
+from lrbench.engine.lanes import train as lanes
 from lrbench.engine.base import Adaptive, Course, Lane, Plan, Restart, Train
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
@@ -25,7 +26,7 @@ from lrbench.tasks.models.build import build_model
 from lrbench.triggers.catalog import build_trigger
 from lrbench.workflows.forks import forked
 
-ENGINES: dict[str, Train] = {"loop": loop.train}
+ENGINES: dict[str, Train] = {"loop": loop.train, "lanes": lanes.train}
 
 
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
