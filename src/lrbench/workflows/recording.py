@@ -43,15 +43,19 @@ class Progress:
     steps_per_s: float
 
 
-def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str, Any]:
+def facts_of(
+    run: Resolved, plan: Plan, profile: Mapping[str, Any], slot: int = 0
+) -> dict[str, Any]:
     """What a manifest says of a run before its model is built."""
     spec, data = run.spec, plan.data
+    lanes = {"width": spec.compute.lanes, "slot": slot}
     streams = plan.lanes[0].streams
     return {
         "format_version": FORMAT_VERSION,
         "run_id": spec.run_id,
         "spec_digest": spec.digest,
         "profile": dict(profile),
+        **({"lanes": lanes} if spec.compute.engine == "lanes" else {}),
         "environment": environment(),
         "data": {
             **data.provenance,

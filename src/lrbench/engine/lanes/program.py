@@ -8,10 +8,8 @@ write in place. The same functions run as they are, operation by operation, or c
 from __future__ import annotations
 
 import functools
-import os
-import shutil
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
+from lrbench.engine.compiler import prepare_compiler
 from lrbench.engine.flat import Layout, layout_of
 from lrbench.engine.lanes.template import Template, refused
 from lrbench.engine.update_rules import UpdateRule
@@ -85,24 +84,31 @@ def program_of(
         layout = layout_of(model)
         shapes = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
         functions = (
-            _gradient(made, layout, shapes, kind, autocast),
+            gradient_of(made, layout, shapes, kind, autocast),
             _update(rule),
             _look(rule, layout),
         )
         if is_compiled:
-            _check_compiler()
+            prepare_compiler()
             functions = tuple(map(_compiled, functions))  # type: ignore[assignment]
         _PROGRAMS[key] = Program(made, *functions)
     return _PROGRAMS[key]
 
 
-def _gradient(
+def gradient_of(
     template: Template,
     layout: Layout,
     shapes: Mapping[str, torch.Size],
     kind: Kind,
-    autocast: Callable[[], AbstractContextManager[object]],
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Callable[..., Tensor]:
+    """The first function of a :class:`Program`, not compiled.
+
+    Parameters
+    ----------
+    shapes : mapping
+        Of the trained parameters, by name.
+    """
     model, changing, modules = template.model, template.changing, template.masks.modules
     masked = [model.get_submodule(path) for path in modules]
 
@@ -226,23 +232,6 @@ def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
             ) from error
 
     return call
-
-
-def _check_compiler() -> None:
-    """Refuse to compile for a CPU without a C++ compiler; and keep what is compiled.
-
-    Raises
-    ------
-    ConfigError
-    """
-    wanted = os.environ.get("CXX", "g++")
-    if not (shutil.which(wanted) or shutil.which("clang++")):
-        raise ConfigError(
-            f"needs a C++ compiler, and there is no {wanted} here",
-            key="compute.compile",
-            got=True,
-            remedy="compute.compile=false",
-        )
 
 
 def run_eagerly(function: Callable[..., Tensor], arguments: Sequence[Any]) -> Tensor:
