@@ -44,18 +44,23 @@ class Progress:
 
 
 def facts_of(
-    run: Resolved, plan: Plan, profile: Mapping[str, Any], slot: int = 0
+    run: Resolved,
+    plan: Plan,
+    profile: Mapping[str, Any],
+    lanes: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What a manifest says of a run before its model is built."""
+    """What a manifest says of a run before its model is built.
+
+    ``lanes`` is what there is to say of its slot in the program of a plan.
+    """
     spec, data = run.spec, plan.data
-    lanes = {"width": spec.compute.lanes, "slot": slot}
     streams = plan.lanes[0].streams
     return {
         "format_version": FORMAT_VERSION,
         "run_id": spec.run_id,
         "spec_digest": spec.digest,
         "profile": dict(profile),
-        **({"lanes": lanes} if spec.compute.engine == "lanes" else {}),
+        **({} if lanes is None else {"lanes": dict(lanes)}),
         "environment": environment(),
         "data": {
             **data.provenance,

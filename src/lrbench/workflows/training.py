@@ -10,6 +10,7 @@ from typing import Any
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Failure, Plan, State
 from lrbench.engine.device import configure, profile
+from lrbench.engine.lanes.independence import Measured
 from lrbench.errors import RecordError
 from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.comparison.changes import differing_environment
@@ -17,6 +18,7 @@ from lrbench.record.forking import begin_forked, beginnings
 from lrbench.record.layout import CHECKPOINT, MANIFEST, PREVIOUS
 from lrbench.record.reader import read_json
 from lrbench.record.writer import RecordWriter
+from lrbench.workflows.levels import level_of
 from lrbench.workflows.packing import joined
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.recording import Progress, Recording, facts_of, more_logs_of
@@ -101,10 +103,14 @@ def train(
     """
     compute = trainees[0].run.spec.compute
     facts = profile(compute, configure(compute))
+    level = None
+    if compute.engine == "lanes":
+        first = trainees[0].run
+        level = level_of(make_plan(first.spec, load_data(first)), facts["digest"])
     entrants: list[_Entrant | Exception] = []
     for trainee in trainees:
         try:
-            entrants.append(_entrant(trainee, manner, facts))
+            entrants.append(_entrant(trainee, manner, facts, level))
         except Exception as error:
             if len(trainees) == 1:
                 raise
@@ -121,10 +127,20 @@ def train(
     return [ended[place] for place in range(len(trainees))]
 
 
-def _entrant(trainee: Trainee, manner: Manner, profile: Mapping[str, Any]) -> _Entrant:
+def _entrant(
+    trainee: Trainee, manner: Manner, profile: Mapping[str, Any], level: Measured | None
+) -> _Entrant:
     run, writer = trainee.run, trainee.writer
     plan = make_plan(run.spec, load_data(run))
-    facts = facts_of(run, plan, profile, trainee.slot)
+    lanes = None
+    if level is not None:
+        lanes = {
+            "width": run.spec.compute.lanes,
+            "slot": trainee.slot,
+            "level": level.level,
+            "level_is_whole": level.is_whole,
+        }
+    facts = facts_of(run, plan, profile, lanes)
     if manner.origin is not None:
         _fork(writer, run, facts, manner.origin)
     checkpoint, remarks = _where_to_go_on(writer, facts, manner)
