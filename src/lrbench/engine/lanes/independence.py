@@ -130,7 +130,11 @@ def _further(plan: Plan, slot: int, width: int) -> Iterator[tuple[Independence, 
         [
             (f"slot {other} instead of {slot}", lambda: _rows(plan, other)),
             ("2 lanes", lambda: _rows(_of_width(plan, 2), 1)),
-            (f"{half} lanes", lambda: _rows(_of_width(plan, half), half - 1)),
+            *(
+                [(f"{half} lanes", lambda: _rows(_of_width(plan, half), half - 1))]
+                if half > 2
+                else []
+            ),
         ],
     )
     yield Independence.L3, [("1 lane", lambda: _rows(_of_width(plan, 1), 0))]
