@@ -31,7 +31,7 @@ def promised(record: Path) -> dict[str, bytes]:
 
 def test_a_sweep_packs_its_runs_and_any_record_is_verified_without_the_others(lrbench, here):
     arms = "schedule=constant,sgdr"
-    done = lrbench("sweep", arms, "--seeds", "3", "--results", "all", "-j", "1", *LANES, *SMALL)
+    done = lrbench("sweep", arms, "--seeds", "3", "--results", "all", "--jobs", "1", *LANES, *SMALL)
     assert done.code == 0, done.err
     found = records(here / "all")
     assert len(found) == 6
