@@ -26,6 +26,8 @@ COMMANDS = (
     "sweep",
     "preview",
     "check-schedule",
+    "trigger-test",
+    "freeze",
     "summarize",
     "diff",
     "list",

@@ -7,6 +7,7 @@ One module a family of commands; each has its ``SECTIONS``. The table is tested 
 from __future__ import annotations
 
 from bad_inputs import (
+    adaptive,
     commands,
     components,
     overrides,
@@ -24,6 +25,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "Commands": commands.SECTIONS,
     "Settings": settings.SECTIONS,
     "Components": components.SECTIONS,
+    "Restarts and triggers": adaptive.SECTIONS,
     "Overrides": overrides.SECTIONS,
     "Files of your own": own_files.SECTIONS,
     "Folders": results.SECTIONS,

@@ -18,6 +18,9 @@ from lrbench.cli.options import Json
 WIDEST = 100
 """Characters of a line of text in a wide terminal."""
 
+NAMED = ("schedules", "restarts", "triggers")
+"""Kinds of which single ones can be asked for."""
+
 SPARKLINE = 20
 """Characters of the small curve: two of every cycle that any default makes."""
 
@@ -35,8 +38,8 @@ def list_(
     names: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SCHEDULES]...",
-            help="Schedules to show in full: formula, settings, conventions, source.",
+            metavar="[NAMES]...",
+            help="Schedules, restarts or triggers to show in full.",
             show_default=False,
         ),
     ] = None,
@@ -49,7 +52,7 @@ def list_(
     from lrbench.workflows.catalogue import KINDS, catalogue, kind_meant
 
     kind = kind_meant(kind)
-    if names and kind in KINDS and kind != "schedules":
+    if names and kind in KINDS and kind not in NAMED:
         context.fail(f"Got unexpected extra argument ({' '.join(names)})")
     found = catalogue(kind, names or ())
     if json:
@@ -63,9 +66,15 @@ def list_(
             is_full = verbose or bool(names)
             for line in _schedules(entries, width, is_full=is_full, is_part=bool(names)):
                 put(_sayable(line))
-        elif name in ("restarts", "triggers"):
-            put(f"{name}\n")
-            for line in _options(name.removesuffix("s"), entries, width):
+        elif name in NAMED:
+            if not names:
+                put(f"{name}\n")
+            written = _whole_options if names else _options
+            lines = list(written(name.removesuffix("s"), entries, width))
+            if not names:
+                lines += [""] if lines[-1] else []
+                lines.append(f"all of one: lrbench list {name} {_first(entries)}")
+            for line in lines:
                 put(_sayable(line))
         else:
             _table(name, entries)
@@ -130,6 +139,30 @@ def _options(group: str, entries: Sequence[dict[str, Any]], width: int) -> Itera
         yield from _wrapped(about["meaning"], width, "    ")
 
 
+def _first(entries: Sequence[dict[str, Any]]) -> str:
+    """One that has settings."""
+    return next((str(entry["name"]) for entry in entries if entry["settings"]), "")
+
+
+def _whole_options(group: str, entries: Sequence[dict[str, Any]], width: int) -> Iterator[str]:
+    """All that is known of some options."""
+    for entry in entries:
+        yield from _wrapped(f"{group}={entry['name']}", width)
+        yield from _wrapped(entry["summary"], width, "  ")
+        if paragraphs := entry.get("formula"):
+            yield "  when"
+            for paragraph in paragraphs:
+                yield from _wrapped(paragraph, width, "    ")
+        if entry["settings"]:
+            yield from _settings(entry, width, group)
+        if entry.get("source"):
+            yield "  source"
+            yield from _wrapped(entry["source"], width, "    ")
+        if group == "trigger" and entry["settings"]:
+            yield f"  lrbench trigger-test trigger={entry['name']}"
+        yield ""
+
+
 def _usual(entries: Sequence[dict[str, Any]], key: str) -> Any:
     defaults = [entry["settings"][key]["default"] for entry in entries]
     return max(defaults, key=defaults.count)
@@ -159,7 +192,7 @@ def _full(entry: dict[str, Any], width: int) -> Iterator[str]:
         ("source", [entry["source"]]),
     ):
         if title.startswith("conventions"):
-            yield from _settings(entry, width)
+            yield from _settings(entry, width, "schedule")
         if any(paragraphs):
             yield f"  {title}"
             for paragraph in paragraphs:
@@ -168,12 +201,12 @@ def _full(entry: dict[str, Any], width: int) -> Iterator[str]:
     yield f"  lrbench preview schedule={entry['name']}"
 
 
-def _settings(entry: dict[str, Any], width: int) -> Iterator[str]:
+def _settings(entry: dict[str, Any], width: int, group: str) -> Iterator[str]:
     yield "  settings"
     for key, about in entry["settings"].items():
-        kind = ": ".join(filter(None, (about["kind"], about["range"])))
-        symbol = f", {about['symbol']} in the paper" if about["symbol"] else ""
-        typed = f"schedule.{key}={as_typed(about['default'])}"
+        kind = ": ".join(filter(None, (about.get("kind"), about.get("range"))))
+        symbol = f", {about['symbol']} in the paper" if about.get("symbol") else ""
+        typed = f"{group}.{key}={as_typed(about['default'])}"
         yield from _wrapped(
             f"{typed}  ({kind}{symbol})" if kind else typed, width, "    ", "      "
         )

@@ -90,7 +90,9 @@ def run(
 
 def _show_plan(run: Resolved, path: Path, found: Record | None, force: bool, as_json: bool) -> None:
     """What would be trained, and what stands in its place already."""
-    train = run.spec.train
+    from lrbench.workflows.outlook import outlook
+
+    train, ahead = run.spec.train, list(outlook(run))
     would_train = found is None or _would_train(found, force)
     if as_json:
         put_json(
@@ -99,6 +101,7 @@ def _show_plan(run: Resolved, path: Path, found: Record | None, force: bool, as_
                 "path": str(path),
                 "steps": train.steps,
                 "eval_every": train.eval_every,
+                "restarts": ahead,
                 "status": found and str(found.status),
                 "reason": found.reason if found else "",
                 "would_train": would_train,
@@ -107,6 +110,8 @@ def _show_plan(run: Resolved, path: Path, found: Record | None, force: bool, as_
         return
     put(run.spec.run_id)
     put(f"{train.steps} updates, evaluated every {train.eval_every}")
+    for sentence in ahead:
+        put(sentence)
     if found is None:
         put("there is no record of it yet")
     else:

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from lrbench.config.dataset import read_dataset
 from lrbench.config.findings import Findings
 from lrbench.config.naming import Target, found_at, is_known, make_component, take_name
 from lrbench.config.scheduling import read_other, read_schedule
 from lrbench.config.triggering import read_trigger
 from lrbench.engine.optimizers import OPTIMIZERS, check_own
-from lrbench.spec.parameters import check, settings_of
+from lrbench.spec.parameters import check
 from lrbench.spec.run import Component, DatasetSpec, OptimizerSpec
-from lrbench.tasks.data.catalog import DATASETS, entry_of
-from lrbench.tasks.data.entry import DatasetEntry
 from lrbench.tasks.models.catalog import MODELS
 
 
@@ -59,7 +58,7 @@ def read_parts(values: Mapping[str, Any], findings: Findings) -> Parts:
         group: dict(value) if isinstance(value := values.get(group), Mapping) else {}
         for group in ("dataset", "model", "optimizer", "schedule", "trigger")
     }
-    dataset, builder, data_settings = _dataset(raw["dataset"], findings)
+    dataset, builder, data_settings = read_dataset(raw["dataset"], findings)
     model, target = _model(raw["model"], findings)
     optimizer, own = _optimizer(raw["optimizer"], raw["schedule"], findings)
     schedule = read_schedule(raw["schedule"], findings)
@@ -70,27 +69,6 @@ def read_parts(values: Mapping[str, Any], findings: Findings) -> Parts:
     assert optimizer is not None
     assert schedule is not None
     return Parts(dataset, data_settings, builder, model, target, optimizer, own, schedule, trigger)
-
-
-def _dataset(
-    raw: dict[str, Any], findings: Findings
-) -> tuple[DatasetSpec | None, Target | None, dict[str, Any]]:
-    name, target = take_name("dataset", raw, findings)
-    builder = found_at("dataset", target, findings)
-    deciding: dict[str, Any] = {}
-    if builder is not None or (target is None and is_known("dataset", name, DATASETS, findings)):
-        entry = entry_of(name, builder)
-        raw = findings.attempt_own(target, "dataset", _checked_data, entry, raw) or {}
-        # Where files lie decides no number; what is in them is in the digest.
-        placing = settings_of(entry.archive.locate) if entry.archive else {}
-        deciding = {key: value for key, value in raw.items() if key not in placing}
-    spec = make_component(DatasetSpec, "dataset", findings, name, target, builder, params=deciding)
-    return spec, builder, raw
-
-
-def _checked_data(entry: DatasetEntry, raw: dict[str, Any]) -> dict[str, Any]:
-    # The schema is made from the function's signature, which a user's may not have.
-    return check(entry.schema, raw)
 
 
 def _model(raw: dict[str, Any], findings: Findings) -> tuple[Component | None, Target | None]:

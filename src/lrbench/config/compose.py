@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from lrbench.config.composed import Composed, settle_length
+from lrbench.config.defaults import option_with
 from lrbench.config.home import (
     ADAPTER,
     CUSTOM,
@@ -279,7 +280,12 @@ def _unknown(override: Override, config: DictConfig, own: set[str]) -> Problem |
     relation = "is not a setting"
     if group in GROUPS:
         there = [key for key in config[group] if key not in ("name", "_target_")]
-        relation += f" of {group}={config[group].get('name')} (there are: {', '.join(there)})"
+        relation += f" of {group}={config[group].get('name')}"
+        relation += f" (there are: {', '.join(there)})" if there else ", which has none"
+        inside = override.key.partition(".")[2]
+        other = option_with(group, inside)
+        if other and ("." in inside or not remedy.startswith(f"{group}.")):
+            remedy = f"{group}={other} {override.text}"
     return Problem(relation, override.key, override.value, override.origin, remedy)
 
 

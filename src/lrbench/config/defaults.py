@@ -8,7 +8,11 @@ from typing import Any
 
 import yaml
 
+from lrbench.config.home import options
+from lrbench.triggers.catalog import TRIGGERS
+
 _SETTING = re.compile(r"(\w+):.*?(?:\s#\s(.*))?")
+_NOT_THERE = object()
 _CONTINUED = re.compile(r"\s+#\s(.*)")
 
 
@@ -17,6 +21,19 @@ def default_settings(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
     found.pop("name", None)
     return found
+
+
+def option_with(group: str, key: str) -> str | None:
+    """The first of lrbench's options of ``group`` with a setting ``key``, dotted inside of it."""
+    there = options(group)
+    # The best known trigger is the first of its catalogue.
+    for name in [*(name for name in TRIGGERS if group == "trigger"), *there]:
+        node: Any = default_settings(there[name])
+        for part in key.split("."):
+            node = node.get(part, _NOT_THERE) if isinstance(node, dict) else _NOT_THERE
+        if node is not _NOT_THERE:
+            return name
+    return None
 
 
 def comments(path: Path) -> dict[str, str]:

@@ -127,7 +127,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         parts.schedule, "schedule", parts.optimizer.lr, is_rebuilt=parts.trigger is not None
     )
     optimizer = fitter.with_schedules(parts.optimizer, base or {})
-    restarts = resolve_restarts(settings, parts, schedule, fitted, base or {}, lengths, findings)
+    restarts = resolve_restarts(settings, parts, schedule, fitted, lengths, findings)
     findings.raise_if_any()
     spec = RunSpec(
         dataset=parts.dataset.model_copy(update={"digest": data.digest}),

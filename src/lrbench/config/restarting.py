@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
-from lrbench.adapters.build import schedule_of
 from lrbench.config.components import Parts
+from lrbench.config.course import KnownCourse, known_course
 from lrbench.config.findings import Findings
 from lrbench.config.lengths import Lengths
-from lrbench.config.settings import Settings
-from lrbench.config.triggering import FittedTrigger, fit_trigger
+from lrbench.config.settings import Restart, Settings
 from lrbench.engine.optimizers import OPTIMIZERS
-from lrbench.engine.restart_check import check_policy
-from lrbench.errors import ConfigError, ScheduleError
-from lrbench.restarts.policy import policy_name, rewarm_steps
+from lrbench.engine.restart_check import check_policy, keeps_momentum
+from lrbench.errors import ConfigError
+from lrbench.restarts.policy import PRESETS, policy_name
 from lrbench.schedules.base import Schedule
-from lrbench.schedules.frozen import replanned
-from lrbench.schedules.frozen import shortest_cycle as shortest_planned
-from lrbench.schedules.rewarm import rewarmed
+from lrbench.schedules.frozen import anneal_start
 from lrbench.spec.restart import RestartSpec
 from lrbench.spec.run import Component
-from lrbench.triggers.base import Aftermath, Trigger
+from lrbench.triggers.base import Trigger
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,6 @@ def resolve_restarts(
     parts: Parts,
     component: Component,
     schedule: Schedule,
-    base: Mapping[str, float],
     lengths: Lengths,
     findings: Findings,
 ) -> Restarting:
@@ -61,163 +58,67 @@ def resolve_restarts(
     ----------
     component, schedule : Component, Schedule
         Of the learning rate, fitted to the run; with a trigger, to be made anew for every cycle.
-    base : mapping
-        Momentum and weight decay of the optimizer, as far as it has one of each.
 
     Raises
     ------
     ConfigError
         They do not fit the run, with whatever was found before.
     """
-    total = lengths.train.steps
-    fitted: FittedTrigger | None = None
-    if parts.trigger is not None:
-        # The cycles it can make do not depend on the re-warmup, which depends on them.
-        fitted = findings.insist("trigger", fit_trigger, parts.trigger, lengths, 0)
-        after = fitted.trigger.after
-        make = partial(_cycle, component, parts.optimizer.lr)
-        findings.insist("", _check_cycles, make, after, total, schedule)
-        schedule = _replanned(make, after, total)
-        shortest = _shortest_planned(after, total)
-    else:
-        shortest = shortest_cycle(schedule, total)
-    asked = settings.restart
-    if asked.rewarm is None:
-        beta2 = parts.optimizer.params.get("beta2")
-        rewarm = rewarm_steps(max(shortest, 1), beta2 if isinstance(beta2, float) else None)
-    else:
-        rewarm = findings.insist("", lengths.updates, "restart.rewarm", asked.rewarm, least=0)
-    if fitted is not None and rewarm:
-        findings.insist("", _check_rewarm, rewarm, asked.rewarm, fitted.trigger.after, total)
-        assert parts.trigger is not None
-        fitted = findings.insist("trigger", fit_trigger, parts.trigger, lengths, rewarm)
-    findings.attempt("", rewarmed, schedule, rewarm, total)
-    switches = asked.model_dump(exclude={"allow_mismatch", "keep_checkpoints"})
-    switches |= {"rewarm": rewarm, "state_names": asked.state_names or {}}
-    spec = RestartSpec(**switches)
-    mismatch = findings.attempt_own(
-        parts.optimizer.target,
-        "",
-        check_policy,
-        spec,
-        parts.optimizer_target or OPTIMIZERS[parts.optimizer.name].builder,
-        parts.optimizer.lr,
-        parts.optimizer.params,
-        asked.allow_mismatch,
+    asked, optimizer = settings.restart, parts.optimizer
+    beta2 = optimizer.params.get("beta2")
+    course = known_course(
+        asked,
+        parts.trigger,
+        component,
+        schedule,
+        optimizer.lr,
+        beta2 if isinstance(beta2, float) else None,
+        lengths,
+        findings,
     )
-    if fitted is not None:
-        findings.attempt("", _check_watched, fitted.trigger, base, lengths.train.batch_size)
-        findings.attempt("", _check_does_something, fitted.trigger, spec, parts.optimizer.name)
+    switches = asked.model_dump(exclude={"allow_mismatch", "keep_checkpoints"})
+    switches |= {"rewarm": course.rewarm, "state_names": asked.state_names or {}}
+    spec = RestartSpec(**switches)
+    builder = parts.optimizer_target or OPTIMIZERS[optimizer.name].builder
+    check = partial(check_policy, builder=builder, lr=optimizer.lr, settings=optimizer.params)
+    mismatch = findings.attempt_own(
+        optimizer.target, "", check, spec, allow_mismatch=asked.allow_mismatch
+    )
+    trigger = course.trigger.trigger if course.trigger else None
+    if trigger is not None:
+        has_momentum = "cosine" not in trigger.needs or findings.attempt_own(
+            optimizer.target, "", keeps_momentum, builder, optimizer.lr, optimizer.params
+        )
+        findings.attempt("", _check_watched, trigger, has_momentum, lengths, optimizer.name)
+        if trigger.after.only_resets and policy_name(spec) == "keep":
+            findings.attempt("", _refuse_to_keep, trigger.name, check)
     findings.raise_if_any()
-    never = fitted is None and not schedule.restarts(total)
+    never = trigger is None and not schedule.restarts(lengths.train.steps)
     return Restarting(
         spec,
-        fitted.component if fitted else None,
-        tuple(_notes(spec, fitted.trigger if fitted else None, never=never)),
+        course.trigger.component if course.trigger else None,
+        (*_notes(asked, spec, trigger, mismatch, never=never), *_too_hot(course, lengths)),
         mismatch or "",
     )
 
 
-def shortest_cycle(schedule: Schedule, total_steps: int) -> int:
-    """Updates of the shortest cycle that begins with a restart; of the run where none does.
-
-    A last cycle that the end of the run cuts short counts as it was planned.
-    """
-    lengths = [
-        schedule.cycles.length(index) or total_steps - start
-        for index, start in enumerate(schedule.restarts(total_steps), start=1)
-    ]
-    return min(lengths, default=total_steps)
-
-
-def _cycle(component: Component, lr: float, steps: int) -> Schedule:
-    return schedule_of(component, lr=lr, total_steps=steps)
-
-
-def _replanned(make: Callable[[int], Schedule], after: Aftermath, total: int) -> Schedule:
-    """The schedule of a run whose trigger has not decided anything yet."""
-    return replanned(
-        make,
-        (),
-        total_steps=total,
-        peak_decay=after.peak_decay,
-        decay_factor=after.decay_factor,
-        num_cycles=after.num_cycles,
-        final_fraction=after.final_fraction,
-    )
-
-
-def _shortest_planned(after: Aftermath, total: int) -> int:
-    return shortest_planned(total, num_cycles=after.num_cycles, final_fraction=after.final_fraction)
-
-
-def _check_cycles(
-    make: Callable[[int], Schedule], after: Aftermath, total: int, whole: Schedule
-) -> bool:
-    """Refuse a schedule that restarts by itself, or that not every cycle has room for.
-
-    Raises
-    ------
-    ConfigError
-    """
-    if own := whole.restarts(total):
-        raise ConfigError(
-            "must have no restarts of its own where a trigger decides on them",
-            key="schedule",
-            got=f"restarts at {', '.join(map(str, own[:3]))}{' …' if len(own) > 3 else ''}",
-            remedy="schedule=cosine",
-        )
-    for steps in (total // after.num_cycles, max(1, _shortest_planned(after, total))):
-        try:
-            cycle = make(steps)
-        except ScheduleError as error:
-            problem = error.problems[0]
-            where = f"in a cycle of {steps} updates, which the trigger may make"
-            raise ConfigError(
-                f"{problem.relation} {where}",
-                key=f"schedule.{problem.key}" if problem.key else "schedule",
-                got=problem.got,
-                remedy="a length as a part of the cycle, such as 5%",
-            ) from None
-        if cycle.restarts(steps):
-            relation = f"must have no restarts in a cycle of {steps} updates"
-            raise ConfigError(relation, key="schedule", remedy="schedule=cosine")
-    return True
-
-
-def _check_rewarm(rewarm: int, typed: object, after: Aftermath, total: int) -> bool:
-    """Refuse a rise that is longer than a cycle that the trigger may begin.
-
-    Raises
-    ------
-    ConfigError
-    """
-    shortest = _shortest_planned(after, total)
-    if after.num_cycles > 1 and rewarm > shortest:
-        raise ConfigError(
-            f"must not be longer than the shortest cycle the trigger may begin ({shortest} steps)",
-            key="restart.rewarm",
-            got=typed,
-            remedy=f"restart.rewarm={shortest}",
-        )
-    return True
-
-
-def _check_watched(trigger: Trigger, base: Mapping[str, float], batch_size: int) -> None:
+def _check_watched(
+    trigger: Trigger, has_momentum: bool | None, lengths: Lengths, optimizer: str
+) -> None:
     """Refuse a trigger that watches what is not there.
 
     Raises
     ------
     ConfigError
     """
-    if "cosine" in trigger.needs and base.get("momentum") == 0:
+    if has_momentum is False:
         raise ConfigError(
-            "watches the momentum, and the optimizer has none",
+            "watches the momentum, and the optimizer keeps none",
             key="trigger",
             got=trigger.name,
-            remedy="optimizer.momentum=0.9",
+            remedy="optimizer.momentum=0.9" if optimizer == "sgd" else "optimizer=sgd",
         )
-    if "noise" in trigger.needs and batch_size < 2:
+    if "noise" in trigger.needs and lengths.train.batch_size < 2:
         raise ConfigError(
             "watches the noise of the gradient, which needs batches of at least 2 samples",
             key="trigger",
@@ -226,29 +127,62 @@ def _check_watched(trigger: Trigger, base: Mapping[str, float], batch_size: int)
         )
 
 
-def _check_does_something(trigger: Trigger, spec: RestartSpec, optimizer: str) -> None:
+def _refuse_to_keep(name: str, check: partial[str | None]) -> None:
     """Refuse a trigger that only resets the state with a policy that keeps all of it.
 
     Raises
     ------
     ConfigError
+        With a preset that this optimizer can have.
     """
-    if (
-        not trigger.after.only_resets
-        or policy_name(spec.model_copy(update={"rewarm": 0})) != "keep"
-    ):
-        return
+    remedy = None
+    for preset in ("full_reset", "reset_momentum"):
+        with suppress(Exception):  # an optimizer of the user's own may raise anything
+            check(RestartSpec.model_validate(PRESETS[preset].switches), allow_mismatch=False)
+            remedy = f"restart={preset}"
     raise ConfigError(
-        f"only does to the state what restart says, and that is nothing; {trigger.name} "
+        f"only does to the state what restart says, and that is nothing; {name} "
         "needs a policy that changes the momentum",
         key="trigger",
-        got=trigger.name,
-        remedy="restart=reset_momentum" if optimizer == "sgd" else "restart.first_moment=reset",
+        got=name,
+        remedy=remedy,
     )
 
 
-def _notes(spec: RestartSpec, trigger: Trigger | None, *, never: bool) -> Iterator[str]:
+def _notes(
+    asked: Restart,
+    spec: RestartSpec,
+    trigger: Trigger | None,
+    mismatch: str | None,
+    *,
+    never: bool,
+) -> Iterator[str]:
     if never and spec != RestartSpec():
         yield "restart has no effect: the schedule never restarts, and there is no trigger"
-    if trigger is not None and trigger.after.num_cycles == 1 and spec.rewarm:
+    elif mismatch:
+        yield f"restarts hide a multiplier of the learning rate: {mismatch}"
+    if trigger is None or trigger.after.num_cycles > 1:
+        return
+    if asked.rewarm != 0:
         yield f"restart.rewarm has no effect: {trigger.name} never lets the rate jump"
+    if not trigger.after.only_resets and spec != RestartSpec():
+        yield f"restart has no effect: {trigger.name} only lowers the rate with these settings"
+
+
+def _too_hot(course: KnownCourse, lengths: Lengths) -> Iterator[str]:
+    """A remark where the rate never comes down to where a trigger may restart."""
+    if course.trigger is None or course.trigger.trigger.after.num_cycles == 1:
+        return
+    trigger, gate = course.trigger.trigger, course.trigger.component.params.get("gate")
+    is_lowered = course.trigger.component.params.get("on_plateau") == "decay_then_restart"
+    if not isinstance(gate, float) or is_lowered:
+        return
+    total = lengths.train.steps
+    factors = [course.schedule(step) for step in range(total)]
+    reserve = anneal_start(total, trigger.after.final_fraction)
+    # As the run has it: the peak is that of all of the cycle, the end of the run is its own.
+    if min(factors[:reserve], default=0.0) > gate * max(factors):
+        yield (
+            f"{trigger.name} never restarts with this schedule: its rate is above trigger.gate "
+            f"({gate:g} of the peak) up to update {reserve}; trigger.gate=null lets it"
+        )

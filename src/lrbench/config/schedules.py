@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.adapters.build import schedule_of
+from lrbench.config.arms import ComposedArm, composed_arms
 from lrbench.config.composed import Composed
+from lrbench.config.course import KnownCourse, known_course
 from lrbench.config.findings import Findings
 from lrbench.config.naming import Target
-from lrbench.config.plain import compose_plain, plain_arms
-from lrbench.config.scheduling import fit_schedule, read_other, read_schedule, uses_epochs
-from lrbench.config.settings import LONGEST_STEPS, read_settings
-from lrbench.errors import ConfigError
+from lrbench.config.scheduling import fit_schedule, read_other, read_schedule
+from lrbench.config.settings import read_settings
+from lrbench.config.sizes import beta2_of, needed_lengths
+from lrbench.config.triggering import read_trigger
 from lrbench.schedules.base import Schedule
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import Component
@@ -31,6 +33,7 @@ class PlannedSchedule:
         The option it was chosen by, with what tells it from others of that name.
     name : str
     schedule : Schedule
+        By itself.
     lr : float
         ``optimizer.lr``.
     total_steps : int
@@ -40,6 +43,8 @@ class PlannedSchedule:
         What an import path led to.
     build : callable, () -> Schedule
         The same schedule made anew.
+    course : KnownCourse
+        What a run is trained with: the schedule with what triggers and re-warming make of it.
     """
 
     label: str
@@ -50,6 +55,7 @@ class PlannedSchedule:
     settings: Mapping[str, Any]
     found: Target | None
     build: Callable[[], Schedule]
+    course: KnownCourse
 
 
 def plan_schedules(
@@ -64,48 +70,11 @@ def plan_schedules(
     ConfigError
         Anything is wrong with the schedule, the base learning rate or the length of the run.
     """
-    composed = _composed(overrides, config_dir)
-    told = [
-        position
-        for position in range(len(overrides))
-        if len({texts[position] for _, texts in composed}) > 1
-    ]
-    return [_planned(one, _label(texts, told)) for one, texts in composed]
+    return [_planned(arm) for arm in composed_arms(overrides, config_dir, "schedule")]
 
 
-def _composed(
-    overrides: Sequence[str], config_dir: Path | None
-) -> list[tuple[Composed, Sequence[str]]]:
-    """The configuration of each arm, and its overrides as texts."""
-    arms = plain_arms(overrides) if config_dir is None else None
-    plain = [(compose_plain(arm), [text for _, _, text in arm]) for arm in arms or []]
-    done: list[tuple[Composed, Sequence[str]]] = [
-        (one, texts) for one, texts in plain if one is not None
-    ]
-    if arms is not None and len(done) == len(arms):
-        return done
-    from lrbench.config.compose import compose
-    from lrbench.config.overrides import parse
-
-    return [
-        (compose(arm, config_dir), [override.text for override in arm])
-        for arm in parse(overrides, sweep=True, user_folder=config_dir)
-    ]
-
-
-def _label(texts: Sequence[str], told: Sequence[int]) -> Callable[[str], str]:
-    """From a schedule's name to its label: the option as typed, and the settings that vary."""
-    chosen = [text.partition("=")[2] for text in texts if text.startswith("schedule=")]
-    varying = [texts[position] for position in told if not texts[position].startswith("schedule=")]
-    settings = [text.removeprefix("schedule.") for text in varying]
-
-    def label(name: str) -> str:
-        return " ".join([*(chosen or [name]), *settings])
-
-    return label
-
-
-def _planned(composed: Composed, label: Callable[[str], str]) -> PlannedSchedule:
+def _planned(arm: ComposedArm) -> PlannedSchedule:
+    composed = arm.composed
     findings = Findings(composed.origins, composed.replaced)
     settings = read_settings(composed, findings)
     chosen = composed.values.get("schedule") or {}
@@ -113,49 +82,48 @@ def _planned(composed: Composed, label: Callable[[str], str]) -> PlannedSchedule
     optimizer = composed.values.get("optimizer") or {}
     for key in ("momentum_schedule", "weight_decay_schedule"):
         read_other(optimizer.get(key), chosen, findings, f"optimizer.{key}")
+    trigger = read_trigger(composed.values.get("trigger") or {}, findings)
     lr = _base_rate(composed, findings)
     findings.raise_if_any()
     assert settings is not None
     assert component is not None
     assert lr is not None
-    total_steps = settings.train.steps
-    if total_steps is not None and total_steps > LONGEST_STEPS:
-        relation = f"must be at most {LONGEST_STEPS} updates"
-        raise ConfigError(relation, key="train.steps", got=total_steps)
-    if total_steps is None or uses_epochs(component.params):
-        component, total_steps = _with_data(composed)
-        schedule = schedule_of(component, lr=lr, total_steps=total_steps)
-    else:
-        fitted = findings.attempt_own(
+    lengths = needed_lengths(composed, settings, findings, schedule=component, trigger=trigger)
+    total_steps = lengths.train.steps
+
+    def fitted(*, is_rebuilt: bool) -> tuple[Component, Schedule]:
+        found = findings.attempt_own(
             component.target,
             "schedule",
             fit_schedule,
             component,
             lr=lr,
             total_steps=total_steps,
-            steps_per_epoch=1,  # no length is in epochs
+            steps_per_epoch=lengths.per_epoch,
+            is_rebuilt=is_rebuilt,
         )
         findings.raise_if_any()
-        assert fitted is not None
-        component, schedule = fitted
+        assert found is not None
+        return found
+
+    whole = fitted(is_rebuilt=False)
+    remade = whole if trigger is None else fitted(is_rebuilt=True)
+    course = known_course(
+        settings.restart, trigger, *remade, lr, beta2_of(composed.values), lengths, findings
+    )
+    findings.raise_if_any()
+    _, schedule = whole
     return PlannedSchedule(
-        label=label(component.name),
+        label=arm.label(component.name),
         name=component.name,
         schedule=schedule,
         lr=lr,
         total_steps=total_steps,
-        settings=component.params,
+        settings=whole[0].params,
         found=_found(component),
-        build=partial(schedule_of, component, lr=lr, total_steps=total_steps),
+        build=partial(schedule_of, whole[0], lr=lr, total_steps=total_steps),
+        course=course,
     )
-
-
-def _with_data(composed: Composed) -> tuple[Component, int]:
-    """Schedule and length of the run, where only the data tell how many updates an epoch has."""
-    from lrbench.config.resolve import resolve_run
-
-    spec = resolve_run(composed).spec
-    return spec.schedule, spec.train.steps
 
 
 def _base_rate(composed: Composed, findings: Findings) -> float | None:

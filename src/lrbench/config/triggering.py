@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from lrbench.config.findings import Findings
 from lrbench.config.lengths import Lengths
 from lrbench.config.naming import is_known, make_component
-from lrbench.errors import ConfigError, Problem
+from lrbench.errors import ConfigError, Problem, TriggerError
 from lrbench.spec.durations import FORMS, is_duration, resolve
 from lrbench.spec.parameters import problems, unknown_key
 from lrbench.spec.run import Component
@@ -31,10 +31,13 @@ class FittedTrigger:
         With all its settings, lengths in updates.
     trigger : Trigger
         What it makes.
+    rewarm : int in [0, inf), in updates
+        Of the restarts it decides on; 0 where it never lets the rate jump.
     """
 
     component: Component
     trigger: Trigger
+    rewarm: int
 
 
 def read_trigger(raw: Mapping[str, Any], findings: Findings) -> Component | None:
@@ -45,10 +48,9 @@ def read_trigger(raw: Mapping[str, Any], findings: Findings) -> Component | None
     own = dict(raw)
     name = str(own.pop("name", NO_TRIGGER))
     if name == NO_TRIGGER:
-        if own:
+        for key, got in own.items():
             relation = f"is no setting without a trigger (there are: {', '.join(TRIGGERS)})"
-            key, got = next(iter(own.items()))
-            findings.add(relation, f"trigger.{key}", got, f"trigger={next(iter(TRIGGERS))}")
+            findings.add(relation, f"trigger.{key}", got, f"trigger={_with_setting(key)}")
         return None
     if not is_known("trigger", name, TRIGGERS, findings):
         return None
@@ -75,12 +77,13 @@ def checked_settings(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         elif known[key].is_duration:
             checked[key] = value
             if value is not None and not is_duration(value):
-                found.append(Problem(FORMS, key, value))
+                found.append(Problem(FORMS, key, value, remedy=_null(known[key])))
         else:
             try:
                 checked[key] = _of_its_type(known[key], value)
             except ValidationError as error:
-                found.append(Problem(problems(error)[0].relation, key, value))
+                relation = problems(error)[0].relation
+                found.append(Problem(relation, key, value, remedy=_null(known[key])))
     if found:
         raise ConfigError(found)
     return checked
@@ -107,13 +110,38 @@ def fit_trigger(component: Component, lengths: Lengths, rewarm_steps: int) -> Fi
     params = resolve(
         component.params, names, steps_per_epoch=lengths.per_epoch, total_steps=train.steps
     )
-    trigger = build_trigger(
-        component.name,
-        params,
-        total_steps=train.steps,
-        steps_per_epoch=lengths.per_epoch,
-        eval_every=train.eval_every,
-        batch_size=train.batch_size,
-        rewarm_steps=rewarm_steps,
+    try:
+        trigger = build_trigger(
+            component.name,
+            params,
+            total_steps=train.steps,
+            steps_per_epoch=lengths.per_epoch,
+            eval_every=train.eval_every,
+            batch_size=train.batch_size,
+            rewarm_steps=rewarm_steps,
+        )
+    except TriggerError as error:
+        raise TriggerError([_as_typed(one, component) for one in error.problems]) from None
+    component = component.model_copy(update={"params": params})
+    return FittedTrigger(component, trigger, rewarm_steps)
+
+
+def _as_typed(problem: Problem, component: Component) -> Problem:
+    """The problem with a length as it was typed, not as it came out."""
+    known, key = TRIGGERS[component.name].parameters, problem.key or ""
+    typed = component.params.get(key)
+    got = typed if isinstance(typed, str) else problem.got
+    remedy = problem.remedy or (_null(known[key]) if key in known and typed is not None else None)
+    return replace(problem, got=got, remedy=remedy)
+
+
+def _null(parameter: Parameter) -> str | None:
+    """What to type for the usual value, where that depends on the run."""
+    return f".{parameter.name}=null" if parameter.default is None else None
+
+
+def _with_setting(key: str) -> str:
+    """The first trigger with a setting of that name, or the first of all."""
+    return next(
+        (name for name in TRIGGERS if key in TRIGGERS[name].parameters), next(iter(TRIGGERS))
     )
-    return FittedTrigger(component.model_copy(update={"params": params}), trigger)

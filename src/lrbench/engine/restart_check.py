@@ -97,6 +97,23 @@ def check_policy(
     return hidden
 
 
+def keeps_momentum(builder: Builder, lr: float, settings: Mapping[str, Any]) -> bool:
+    """Whether an optimizer has what is logged as its momentum: a buffer, or a first moment.
+
+    Raises
+    ------
+    ConfigError
+        It cannot update a matrix and a vector.
+    """
+    with (
+        torch.random.fork_rng(devices=[]),
+        _told("must be able to update a matrix and a vector", key="optimizer"),
+    ):
+        trial = _Trial(builder, lr, settings)
+        trial.update()
+    return "momentum" in trial.bound.moments
+
+
 def _try(spec: RestartSpec, builder: Builder, lr: float, settings: Mapping[str, Any]) -> str | None:
     wanted = _wanted(spec)
     if not wanted:

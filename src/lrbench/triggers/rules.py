@@ -149,7 +149,7 @@ def require_room(key: str, count: int, last: int, every: int, reserve: int) -> N
     step = (last + 1) * every
     relation = (
         f"must end before the final anneal at step {reserve}: it ends at step {step}, "
-        f"an evaluation every {every} steps"
+        f"an evaluation every {every} step{'s' if every > 1 else ''}"
     )
     most = (reserve - 1) // every - 1 + count - last
     require(step < reserve, key, relation, count, f".{key}={most}" if most >= 1 else None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from lrbench.config.home import options
 from lrbench.errors import ConfigError, Problem, nearest
@@ -12,10 +13,14 @@ from lrbench.spec.durations import resolve
 
 if TYPE_CHECKING:
     from lrbench.schedules.base import Schedule
-    from lrbench.schedules.documentation import Setting
+    from lrbench.schedules.documentation import Field, Setting
+    from lrbench.triggers.catalog import Parameter as TriggerParameter
 
 KINDS = ("models", "datasets", "optimizers", "schedules", "restarts", "triggers")
 """What is listed; one of it may be asked for too, ``schedule``."""
+
+_OWN_REFERENCE = r"(windows: )?reference/schedules\.md §[\d.]+( and §\d+)?[;.]?\s*"
+"""A chapter of lrbench's own, which says nothing to anybody else."""
 
 CURVE_STEPS = 240
 """Updates of the run that a schedule with its defaults is shown in."""
@@ -50,7 +55,7 @@ def catalogue(
         "optimizers": _optimizers,
         "schedules": _schedules,
         "restarts": lambda: _options("restart"),
-        "triggers": lambda: _options("trigger"),
+        "triggers": _triggers,
     }
     found = {name: makers[name]() for name in KINDS if kind in (None, name)}
     return found if kind is None or not names else {kind: _those(kind, found[kind], names)}
@@ -154,6 +159,37 @@ def _options(group: str) -> list[dict[str, Any]]:
         }
 
     return [described(path) for path in options(group).values()]
+
+
+def _triggers() -> list[dict[str, Any]]:
+    """Triggers with what their functions say of them, the best known first, and ``none``."""
+    from lrbench.schedules.documentation import read_docstring
+    from lrbench.triggers.catalog import TRIGGERS
+
+    there = {entry["name"]: entry for entry in _options("trigger")}
+    fields: dict[str, Any] = {}
+    for name, trigger in TRIGGERS.items():
+        told = read_docstring(trigger.documentation)
+        # A later one says only what is unlike an earlier one's.
+        fields |= told.parameters
+        for key, parameter in trigger.parameters.items():
+            kind, range_ = _kind_of(parameter, fields.get(parameter.keyword))
+            there[name]["settings"][key] |= {"kind": kind, "range": range_}
+        source = re.sub(_OWN_REFERENCE, "", told.sections.get("References", ""))
+        there[name] |= {"formula": list(told.body), "source": source}
+    return [there[name] for name in (*TRIGGERS, *(there.keys() - TRIGGERS.keys()))]
+
+
+def _kind_of(parameter: TriggerParameter, field: Field | None) -> tuple[str, str]:
+    """Of what kind a trigger's setting is, and in what range."""
+    words = [word for word in get_args(parameter.annotation) if isinstance(word, str)]
+    if words:
+        return "choice", ", ".join(words)
+    if parameter.is_duration:
+        return "length", ""
+    if field is None:
+        return "", ""
+    return field.kind, field.range.partition(" or None")[0].partition(", in ")[0]
 
 
 def _schedules() -> list[dict[str, Any]]:

@@ -75,7 +75,7 @@ def check(planned: PlannedSchedule) -> Checked:
         from lrbench.checks.torch.check import check_scheduler
 
         found = check_scheduler(planned.found, planned.settings, lr=lr, total_steps=total_steps)
-        return Checked(planned.label, total_steps, tuple(found))
+        return Checked(planned.label, total_steps, (*found, *_unseen(planned)))
 
     from lrbench.checks.reference.catalog import exact
     from lrbench.checks.schedule.check import examine
@@ -90,7 +90,25 @@ def check(planned: PlannedSchedule) -> Checked:
         exact=exact(name, planned.settings, total_steps) if name else None,
         build=planned.build,
     )
-    return Checked(planned.label, total_steps, examined.findings, examined.accuracy)
+    findings = (*examined.findings, *_unseen(planned))
+    return Checked(planned.label, total_steps, findings, examined.accuracy)
+
+
+def _unseen(planned: PlannedSchedule) -> Iterator[Finding]:
+    """What a run trains with besides the schedule, which is checked by itself."""
+    course = planned.course
+    if course.trigger is not None:
+        text = (
+            f"the schedule is checked by itself, for the whole run; {course.trigger.trigger.name} "
+            "decides in the run where its cycles begin"
+        )
+        yield Finding("remark", "trigger", text)
+    elif course.rewarm and planned.schedule.restarts(planned.total_steps):
+        text = (
+            "the schedule is checked by itself; restart.rewarm, not checked here, has the rate "
+            f"rise over {course.rewarm} updates after each restart: lrbench preview shows it"
+        )
+        yield Finding("remark", "re-warmup", text)
 
 
 def _all(overrides: Sequence[str], config_dir: Path | None) -> Iterator[Checked]:

@@ -11,10 +11,11 @@ from lrbench.engine.base import Plan
 from lrbench.engine.device import DTYPES
 from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.order import BatchOrder
-from lrbench.errors import RecordError
+from lrbench.errors import RecordError, ScheduleError
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import Record, read_json
+from lrbench.schedules.events import Event
 from lrbench.workflows.plan import load_data, make_plan
 from lrbench.workflows.recorded import changed_code
 from lrbench.workflows.recording import schedule_digest, stream_keys
@@ -73,6 +74,25 @@ def _differing_stream(then: Mapping[str, str], now: Mapping[str, str]) -> Differ
     return Difference(what, layout.MANIFEST, recorded=then.get(name), other=now.get(name))
 
 
+def _rates(record: Record, plan: Plan) -> list[float]:
+    """The learning rates of the run, after what its trigger is said to have decided.
+
+    Raises
+    ------
+    RecordError
+        That cannot have happened.
+    """
+    adaptive = plan.lanes[0].adaptive
+    if adaptive is None:
+        return list(plan.rates[:, 0].tolist())
+    try:
+        events = tuple(Event(**event) for event in record.result["events"])
+        return list(adaptive.course(events).rates.tolist())
+    except (LookupError, TypeError, ScheduleError) as error:
+        relation = f"must state what the trigger of the run decided ({error})"
+        raise RecordError(relation, key=str(record.path / layout.RESULT)) from error
+
+
 def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference | None:
     """The first update with another batch or another rate than it has now."""
     log = record.log(STEPS)
@@ -80,6 +100,7 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
     order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu"))
     tables = {"lr": plan.rates, "momentum": plan.momenta, "weight_decay": plan.weight_decays}
     rates = {name: table[:, 0].tolist() for name, table in tables.items() if table is not None}
+    rates["lr"] = _rates(record, plan)
     logged = {name: log.column(name) for name in rates}
     for step, batch in enumerate(log.column("batch_digest")):
         _, digest = order.batch(step)

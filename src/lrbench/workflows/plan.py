@@ -98,6 +98,8 @@ def course_of(schedule: Schedule, spec: RunSpec) -> Course:
 def _adaptive(spec: RunSpec, component: Component, data: Prepared) -> Adaptive:
     """The trigger of a run; its decisions make a frozen schedule of the one specified."""
     steps, lr = spec.train.steps, spec.optimizer.lr
+    # Made anew for every cycle, a schedule of the user's own must be the one that was recorded.
+    _as_specified(spec.schedule, lr, steps)
     trigger = build_trigger(
         component.name,
         component.params,

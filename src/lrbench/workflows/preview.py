@@ -14,6 +14,7 @@ from lrbench.adapters.torch_scheduler import is_torch_scheduler
 from lrbench.config.findings import raised
 from lrbench.config.schedules import PlannedSchedule, plan_schedules
 from lrbench.errors import ScheduleError
+from lrbench.workflows.outlook import course_in_words
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,10 @@ def preview(overrides: Sequence[str], *, config_dir: Path | None = None) -> list
 
 def describe(planned: PlannedSchedule) -> Preview:
     """The facts of a schedule in the run it is planned for."""
-    factor = array("d")
+    schedule, factor = planned.course.schedule, array("d")
     for step in range(planned.total_steps):
         try:
-            value = planned.schedule(step)
+            value = schedule(step)
         except (Exception, SystemExit) as error:
             if planned.found is None:
                 raise
@@ -145,17 +146,18 @@ def describe(planned: PlannedSchedule) -> Preview:
         lr=array("d", [value * planned.lr for value in factor]),
         cycles=tuple(_cycles(planned, factor)),
         area=fsum(factor) / planned.total_steps,
-        conventions=planned.schedule.conventions,
-        notes=planned.schedule.notes,
+        conventions=schedule.conventions,
+        notes=(*schedule.notes, *course_in_words(planned.course, planned.total_steps)),
         knows_restarts=planned.found is None
         or is_torch_scheduler(planned.found)
-        or planned.schedule.cycles.start(1) is not None,
+        or schedule.cycles.start(1) is not None,
     )
 
 
 def _cycles(planned: PlannedSchedule, factor: Sequence[float]) -> Iterator[Cycle]:
-    cycles = planned.schedule.cycles
-    restarts = set(planned.schedule.restarts(planned.total_steps))
+    schedule = planned.course.schedule
+    cycles = schedule.cycles
+    restarts = set(schedule.restarts(planned.total_steps))
     starts = (*cycles.before(planned.total_steps), planned.total_steps)
     for index, (start, end) in enumerate(pairwise(starts)):
         full_length = cycles.length(index)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lrbench.adapters.build import schedule_of
 from lrbench.config.compose import compose
 from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.errors import origin_of
+from lrbench.workflows.outlook import outlook
 
 
 @dataclass(frozen=True)
@@ -66,14 +66,10 @@ def show(overrides: Sequence[str], *, config_dir: Path | None = None) -> Shown:
 
 
 def _remarks(run: Resolved) -> list[str]:
-    spec = run.spec
-    steps = spec.train.steps
-    schedule = schedule_of(spec.schedule, lr=spec.optimizer.lr, total_steps=steps)
-    restarts = schedule.restarts(steps)
-    first = ", ".join(map(str, restarts[:10])) + (", …" if len(restarts) > 10 else "")
+    train = run.spec.train
     return [
-        f"{spec.train.steps} updates, evaluated every {spec.train.eval_every}",
-        *([f"warm restarts at updates {first}"] if restarts else []),
+        f"{train.steps} updates, evaluated every {train.eval_every}",
+        *outlook(run),
         *run.notes,
         *run.notices,
     ]
