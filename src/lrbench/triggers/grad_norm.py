@@ -29,6 +29,7 @@ class GradNorm:
     fraction: float
     patience: int
     reference_evaluations: int
+    times_root_rate: bool
     smoother: Smoother
     rules: Rules
     after: Aftermath
@@ -40,7 +41,7 @@ class GradNorm:
         return {**self.rules.start(), **self._anew()}
 
     def _anew(self) -> dict[str, object]:
-        return {"smoothed": self.smoother.start(), "levels": [], "low": 0}
+        return {"smoothed": self.smoother.start(), "levels": [], "low": 0, "heat": None}
 
     def observe(self, state: State, seen: Observation) -> tuple[State, Decision | None]:
         """Take the reference first, then count evaluations far below it."""
@@ -49,12 +50,18 @@ class GradNorm:
             return {**state, **self._anew()}, None
         if not seen.grad_norms:
             return state, None
-        smoothed, is_spike = self.smoother.fold(state["smoothed"], seen.grad_norms)
-        state = {**state, "smoothed": smoothed}
+        is_full = len(state["levels"]) == self.reference_evaluations
+        if not is_full and state["heat"] is not None and seen.heat > state["heat"]:
+            # The rate still rises: the reference is that of the cycle after its warmup.
+            state = {**state, **self._anew()}
+        factor = math.sqrt(seen.heat) if self.times_root_rate else 1.0
+        norms = [norm * factor for norm in seen.grad_norms]
+        smoothed, is_spike = self.smoother.fold(state["smoothed"], norms)
+        state = {**state, "smoothed": smoothed, "heat": seen.heat}
         if is_spike:
             return state, None
         level, levels = smoothed["value"], state["levels"]
-        if len(levels) < self.reference_evaluations:
+        if not is_full:
             return {**state, "levels": [*levels, level]}, None
         limit = self.fraction * median(levels)
         low = state["low"] + 1 if level <= limit else 0
@@ -72,6 +79,7 @@ def grad_norm(
     fraction: float = 0.1,
     patience: int = 5,
     reference_fraction: float = 0.1,
+    times_root_rate: bool = False,
     every_steps: Steps | None = None,
     half_life_steps: Steps | None = None,
     spike_factor: float = 10.0,
@@ -85,10 +93,12 @@ def grad_norm(
 
     It fires at the ``patience``-th evaluation in a row at which the smoothed norm of the gradient,
     before clipping, is at most ``fraction`` times its reference: the median over the first part of
-    the cycle that is looked at. Evaluations that are mostly spikes count neither way.
+    the cycle that is looked at, once the rate no longer rises. Evaluations that are mostly spikes
+    count neither way.
 
-    With weight decay the norm may rise while the rate goes to 0, so that this never fires (Defazio
-    2025, arXiv:2506.02285); ``snr`` does not depend on it.
+    With weight decay the norm settles at a multiple of ``1 / sqrt(rate)``, so that it rises while
+    the rate goes to 0 and this may never fire (Defazio 2025, arXiv:2506.02285).
+    ``times_root_rate`` takes that rise out, and ``snr`` does not depend on it.
 
     Parameters
     ----------
@@ -97,6 +107,9 @@ def grad_norm(
     reference_fraction : float in (0, 1)
         Part of the first planned cycle over which the reference is taken, in every cycle; after a
         restart it begins once the refractory period, and so the re-warmup, is over.
+    times_root_rate : bool
+        Whether the norm is taken times the root of the rate. Without weight decay a falling rate
+        alone then makes it small: a hundredth of the peak is a tenth of the norm.
     every_steps : int or None, in updates
         Between two evaluations; None: 1/200 of the run.
     half_life_steps : int or None, in updates
@@ -149,6 +162,7 @@ def grad_norm(
         fraction=fraction,
         patience=patience,
         reference_evaluations=reference,
+        times_root_rate=times_root_rate,
         smoother=Smoother(half_life, spike_factor, max(2 * every, half_life)),
         rules=rules,
         after=make_aftermath(peak_decay, 1.0, max_restarts + 1, final_fraction),

@@ -18,7 +18,7 @@ from lrbench.triggers.rules import (
     require_room,
     require_tolerance,
 )
-from lrbench.triggers.smoothing import Smoother
+from lrbench.triggers.smoothing import Smoother, is_half_full
 
 Watch = Literal["train", "val"]
 OnPlateau = Literal["restart", "decay", "decay_then_restart"]
@@ -53,7 +53,7 @@ class Plateau:
         return {**self.rules.start(), "decays": 0, **self._anew()}
 
     def _anew(self) -> dict[str, object]:
-        return {"smoothed": self.smoother.start(), "best": None, "bad": 0}
+        return {"smoothed": self.smoother.start(), "best": None, "bad": 0, "is_sure": False}
 
     def observe(self, state: State, seen: Observation) -> tuple[State, Decision | None]:
         """Count evaluations since the last one that was better."""
@@ -68,9 +68,12 @@ class Plateau:
         limit = math.inf if best is None else best - max(self.atol, self.rtol * abs(best))
         if level < limit:
             best, bad = level, 0
-        elif not is_spike:
-            bad += 1
-        state = {**state, "smoothed": smoothed, "best": best, "bad": bad}
+        else:
+            bad += not is_spike
+            # The first averages are of few numbers: a lucky one must not be what all have to beat.
+            best = best if state["is_sure"] else level
+        is_sure = state["is_sure"] or is_half_full(smoothed)
+        state = {**state, "smoothed": smoothed, "best": best, "bad": bad, "is_sure": is_sure}
         return self._decide(state, seen, level, limit) if bad >= self.patience else (state, None)
 
     def _decide(
@@ -116,7 +119,8 @@ def plateau(
     train loss or the held-out loss as it is. The trigger fires at the ``patience``-th evaluation in
     a row that is not better: on a constant loss at evaluation ``patience``, counted from 0. Then,
     once the refractory period is over, it begins anew. Evaluations that are mostly spikes count
-    neither way.
+    neither way. Until the average has seen one half-life of losses, so that it is one of many, the
+    best is the last, and not the lowest.
 
     Parameters
     ----------

@@ -29,6 +29,7 @@ class FunctionScheme:
     margin: float
     consecutive: int
     spike_factor: float
+    is_by_update: bool
     rules: Rules
     after: Aftermath
     name: str = "function_scheme"
@@ -41,10 +42,12 @@ class FunctionScheme:
     def observe(self, state: State, seen: Observation) -> tuple[State, Decision | None]:
         """Hold the mean of a window against that of the one before."""
         require_finite(seen)
-        if self.rules.is_settling(state, seen.step, self.every):
-            return {**state, "before": None, "rises": 0}, None
         if not seen.train_losses:
             return state, None
+        if self.rules.is_settling(state, seen.step, self.every):
+            # The update that led to a loss right after a reset was made before it.
+            before = seen.train_losses[-1] if self.is_by_update else None
+            return {**state, "before": before, "variance": 0.0, "rises": 0}, None
         before = state["before"]
         losses = self._believed(seen.train_losses, before)
         mean, variance = mean_and_variance(losses)
@@ -127,8 +130,9 @@ def function_scheme(
     Parameters
     ----------
     deterministic : bool
-        For full batches: every update is a window, and any rise of the loss fires. The settings of
-        windows and margins then have no effect.
+        For full batches: every update is a window, and any rise of the loss fires; the loss after a
+        reset is only what the next is held against, as the update that led there was made before
+        it. The settings of windows and margins then have no effect.
     window_steps : int or None, in updates
         None: 1/20 of the run; an epoch is a good choice too.
     rtol : float in [0, inf)
@@ -155,7 +159,7 @@ def function_scheme(
     require_tolerance("rtol", rtol)
     require(1 < spike_factor < math.inf, "spike_factor", "must be finite and above 1", spike_factor)
     every, rules = _windows(
-        deterministic,
+        1 if deterministic else None,
         window_steps,
         max(1, total_steps // 20),
         1,
@@ -173,6 +177,7 @@ def function_scheme(
         margin=0.0 if deterministic else margin,
         consecutive=1 if deterministic else consecutive,
         spike_factor=spike_factor,
+        is_by_update=deterministic,
         rules=rules,
         after=Aftermath(1.0, 1.0, 1, final_fraction, only_resets=True),
     )
@@ -204,7 +209,7 @@ def gradient_scheme(
         For full batches: every update is a window, and any cosine below 0 fires. The settings of
         windows and margins then have no effect.
     window_steps : int or None, in updates
-        None: 1/50 of the run, at least 20.
+        More than ``margin**2``. None: 1/50 of the run, at least 20.
     margin : float in [0, inf)
     consecutive : int in [1, inf), in windows
     max_restarts : int in [1, inf)
@@ -224,7 +229,7 @@ def gradient_scheme(
     O'Donoghue & Candès 2015 (arXiv:1204.3982), §3.2; windows: reference/schedules.md §3.3.
     """
     every, rules = _windows(
-        deterministic,
+        0 if deterministic else None,
         window_steps,
         max(20, total_steps // 50),
         0,
@@ -236,6 +241,10 @@ def gradient_scheme(
         rewarm_steps=rewarm_steps,
         final_fraction=final_fraction,
     )
+    if not deterministic:
+        least = math.floor(margin**2) + 1
+        relation = f"must be longer than margin**2 ({least} steps or more): no cosine is below -1"
+        require(margin**2 < every, "window", relation, every, f".window={least}")
     return GradientScheme(
         every=every,
         margin=0.0 if deterministic else margin,
@@ -246,7 +255,7 @@ def gradient_scheme(
 
 
 def _windows(
-    deterministic: bool,
+    settling: int | None,
     window_steps: int | None,
     usual_window: int,
     unjudged: int,
@@ -259,14 +268,18 @@ def _windows(
     rewarm_steps: int,
     final_fraction: float,
 ) -> tuple[int, Rules]:
-    """The interval and the rules of both schemes; ``unjudged`` windows come before the first."""
+    """The interval and the rules of both schemes; ``unjudged`` windows come before the first.
+
+    ``settling`` updates after a reset are not looked at where every update is a window; None: there
+    are windows of several.
+    """
     require_tolerance("margin", margin)
     require_count("consecutive", consecutive)
-    if deterministic:
+    if settling is not None:
         relation = "must be null with deterministic=true"
         require(window_steps is None, "window", relation, window_steps)
         require(refractory_steps is None, "refractory", relation, refractory_steps)
-        window, refractory_steps = 1, 0
+        window, refractory_steps = 1, settling
     else:
         window = usual_window if window_steps is None else window_steps
         require_length("window", window, total_steps)
@@ -274,14 +287,14 @@ def _windows(
         total_steps=total_steps,
         num_cycles=1,
         every=window,
-        window=0 if deterministic else window,
+        window=window if settling is None else 0,
         max_restarts=max_restarts,
         gate=None,
         refractory_steps=refractory_steps,
-        rewarm_steps=0 if deterministic else rewarm_steps,
+        rewarm_steps=rewarm_steps if settling is None else 0,
         final_fraction=final_fraction,
     )
-    if not deterministic:
+    if settling is None:
         last = consecutive - 1 + unjudged
         require_room("consecutive", consecutive, last, window, rules.reserve)
     return window, rules

@@ -74,7 +74,7 @@ class PlateauSlope:
             return state, None
         slope, p = falls(levels)
         change, limit = slope * len(levels), -self.rtol * abs(levels[-1])
-        if change <= limit or p <= self.level:
+        if change < limit or p <= self.level:
             return state, None
         state = {**state, **self.rules.decided(state, seen), **self._anew()}
         return state, Decision(self.action, change, limit)
@@ -201,7 +201,12 @@ def falls(levels: Sequence[float]) -> tuple[float, float]:
 
 def student_below(t: float, freedom: float) -> float:
     """Probability that Student's t with ``freedom`` degrees, any number above 0, is below ``t``."""
-    tail = incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
+    inside = t * t / (freedom + t * t)
+    if inside < 0.5:
+        # Near 0 the other side of the same function would be a difference of like numbers.
+        tail = (1.0 - incomplete_beta(0.5, freedom / 2, inside)) / 2
+    else:
+        tail = incomplete_beta(freedom / 2, 0.5, freedom / (freedom + t * t)) / 2
     return tail if t < 0 else 1.0 - tail
 
 

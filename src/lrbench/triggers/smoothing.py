@@ -20,6 +20,7 @@ class Smoother:
     A number more than ``spike_factor`` times the average is a spike (for an average m below zero:
     more than ``(spike_factor - 1) * abs(m)`` above it) and has no part in it. What stays as high
     for more than ``longest`` numbers is no spike but a new level: the average begins anew there.
+    An average of exactly 0 has no scale to tell a spike by, so that above it there is none.
 
     Parameters
     ----------
@@ -43,7 +44,7 @@ class Smoother:
         value, weight, high = before["value"], before["weight"], before["high"]
         spikes = 0
         for number in numbers:
-            if value is not None and number - value > (self.spike_factor - 1) * abs(value):
+            if value and number - value > (self.spike_factor - 1) * abs(value):
                 high += 1
                 if high <= self.longest:
                     spikes += 1
@@ -58,6 +59,11 @@ class Smoother:
                 value += (number - value) * (gain / weight)
         after = {"value": value, "weight": weight, "high": high}
         return after, spikes > 0 and 2 * spikes >= len(numbers)
+
+
+def is_half_full(smoothed: Smoothed) -> bool:
+    """Whether an average has seen a half-life of numbers, up to rounding."""
+    return bool(smoothed["weight"] >= 0.5 - 1e-9)
 
 
 def mean_and_variance(numbers: Sequence[float]) -> tuple[float, float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from lrbench.triggers.base import Decision, Observation, Trigger
+from lrbench.triggers.stall import usual_threshold
 
 PROMISED = 0.05
 """How seldom a trigger with its default settings fires in a tenth of the run without a reason."""
@@ -26,8 +27,11 @@ NOISE = 0.1
 COSINE, COSINE_NOISE = -0.05, 0.3
 """Of momentum and gradient in noise: a little below 0, since noise is taken back."""
 
-STRAIGHTNESS = 0.1
-"""Of the way, and of the signal to its noise, on a curve at 1: twice the default thresholds."""
+STRAIGHTNESS = 2.0
+"""Of the way, as a multiple of what is a stall, on a curve at 1."""
+
+SIGNAL = 0.1
+"""Of the gradient to its noise, on a curve at 1: twice the default threshold."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,9 @@ def observations(
 ) -> Iterator[Observation]:
     """What the trigger is told of a curve with a number for every update, the rate being 0.
 
+    The squared gradient is estimated as in a run, by the product of the gradients of two halves of
+    a batch, whose cosine goes up and down as much as that of gradient and momentum.
+
     Parameters
     ----------
     values, cosines : sequences of one length, in updates
@@ -135,9 +142,10 @@ def observations(
             grad_norms=tuple(values[window]),
             val_loss=last,
             cosines=tuple(cosines[window]),
-            displacement=STRAIGHTNESS * last,
+            displacement=min(STRAIGHTNESS * usual_threshold(trigger.every), 1.0) * last,
             path=1.0,
-            gradient_square=STRAIGHTNESS * last,
+            # The squared norm of half a batch's gradient is 2 where that of its noise is 1.
+            gradient_square=SIGNAL * last + 2 * (cosines[step - 1] - COSINE),
             gradient_trace=float(batch_size),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -145,6 +146,46 @@ def test_a_frozen_schedule_has_the_very_bits_of_the_replanned_one(
     assert [frozen(t) for t in range(total + 5)] == [there(t) for t in range(total + 5)]
     assert frozen.planned == there.planned
     assert frozen.restarts(total) == there.restarts(total)
+
+
+@unhurried
+@given(history=histories())
+def test_a_run_that_learns_of_each_event_when_it_happens_took_the_frozen_course(
+    history: tuple[list[Event], dict[str, Any]],
+) -> None:
+    events, rules = history
+    total = rules["total_steps"]
+    taken: list[float] = []
+    for step in range(total):
+        known = [event for event in events if event.step <= step]
+        taken.append(replanned(BASES["cosine"], known, **rules)(step))
+    # By way of a file, as a person keeps it.
+    own = {key: value for key, value in rules.items() if key != "total_steps"}
+    text = json.dumps({"of": "cosine", "events": [vars(event) for event in events], **own})
+    frozen = build_schedule("frozen", json.loads(text), total)
+    assert [frozen(step) for step in range(total)] == taken
+    begun = [event.step for event in events if event.action != "decay"]
+    assert list(frozen.restarts(total)) == begun
+    assert all(type(step) is int for step in frozen.restarts(total))
+    assert all(frozen.cycles.start(k + 1) == step for k, step in enumerate(begun))
+
+
+@unhurried
+@given(history=histories())
+def test_the_final_anneal_ends_at_0_whatever_happened(
+    history: tuple[list[Event], dict[str, Any]],
+) -> None:
+    events, rules = history
+    total, begin = rules["total_steps"], anneal_start(rules["total_steps"], rules["final_fraction"])
+    for base in BASES.values():
+        schedule = replanned(base, events, **rules)
+        if begin == total:
+            continue
+        height = schedule(begin)
+        for step in range(begin, total + 3):
+            line = height * max(total - step, 0) / (total - begin)
+            assert 0 <= schedule(step) <= line * (1 + 1e-12)
+        assert schedule(total) == 0
 
 
 def test_a_cycle_begins_with_the_step_of_its_event_and_has_its_own_clock() -> None:

@@ -63,6 +63,39 @@ def test_the_rise_lies_between_the_rate_before_and_the_schedule(
     assert rising.restarts(total) == starts
 
 
+@settings(deadline=None, max_examples=60)
+@given(
+    restarts=st.lists(st.integers(5, 20), min_size=1, max_size=4),
+    known=st.integers(0, 4),
+    rise=st.integers(1, 5),
+    data=st.data(),
+)
+def test_a_later_event_changes_no_rise_before_it(
+    restarts: list[int], known: int, rise: int, data: st.DataObject
+) -> None:
+    steps = [sum(restarts[: k + 1]) for k in range(len(restarts))]
+    actions = [data.draw(st.sampled_from(["restart", "decay", "reset"])) for _ in steps]
+    events = [Event(step, action) for step, action in zip(steps, actions, strict=True)]
+    total = 100
+
+    def course(events: list[Event]) -> Schedule:
+        planned = replanned(
+            lambda length: cosine(decay_steps=Steps(length)),
+            events,
+            total_steps=total,
+            peak_decay=0.9,
+            decay_factor=0.5,
+            num_cycles=5,
+            final_fraction=0.1,
+        )
+        return rewarmed(planned, rise, total)
+
+    early, late = course(events[:known]), course(events)
+    first = steps[known] if known < len(steps) else total
+    assert [early(step) for step in range(first)] == [late(step) for step in range(first)]
+    assert late.restarts(total)[: len(early.restarts(total))] == early.restarts(total)
+
+
 def test_where_the_rate_does_not_jump_up_it_stays() -> None:
     # A restart into a lower peak than the rate before it.
     events = [Event(2, "restart")]

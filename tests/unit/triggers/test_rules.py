@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lrbench.errors import TriggerError
 from lrbench.triggers.catalog import TRIGGERS, build_trigger
-from triggering import EVERY_ONE, fired, make, seen, stream
+from triggering import EVERY_ONE, FIRING, fired, make, seen, stream
 
 COURSES = st.lists(
     st.one_of(
@@ -45,18 +45,6 @@ def test_decisions_keep_their_distance_their_number_and_the_reserve(
     assert len(steps) <= most
     assert all(step < 75 for step in steps)
     assert trigger.after.final_fraction == 0.25
-
-
-FIRING: dict[str, list[float]] = {
-    "plateau": [1.0] * 100,
-    "plateau_slope": [1.0] * 100,
-    "grad_norm": ([1.0] * 10 + [0.01] * 20) * 4,
-    "snr": [0.01] * 100,
-    "stall": [0.01] * 50,
-    "function_scheme": [1.5**k for k in range(50)],
-    "gradient_scheme": [-1.0] * 25,
-}
-"""A course on which each trigger fires again and again."""
 
 
 @pytest.mark.parametrize("name", TRIGGERS)
@@ -106,7 +94,7 @@ def test_nothing_that_is_not_finite_is_taken_for_a_reason(name: str) -> None:
 
 def test_no_restart_comes_too_late_for_the_cycles_after_it() -> None:
     # Three more cycles need an update each: step 97 is the last at which the first may begin.
-    settings = {"patience": 1, "every": 1, "final_fraction": 0.0, "refractory": 10, "half_life": 1}
+    settings = {"patience": 1, "watch": "val", "final_fraction": 0.0, "refractory": 10}
     trigger = make("plateau", **settings)
     falling = [0.5**k for k in range(97)]
     assert fired(trigger, stream(trigger, [*falling, falling[-1]]))[-1:] == []
