@@ -152,7 +152,8 @@ def gradient_of(
         grad.copy_(torch.cat(parts, dim=1))
         for name in changing:
             others[name].copy_(fresh[name])
-        return losses
+        told: Tensor = losses
+        return told
 
     return gradient
 
@@ -221,7 +222,8 @@ def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     @functools.wraps(function)
     def call(*arguments: Any) -> Tensor:
         try:
-            return whole(*arguments)  # type: ignore[no-any-return]
+            result: Tensor = whole(*arguments)
+            return result
         except torch._dynamo.exc.TorchDynamoException as error:
             reason = str(error).strip().partition("\n")[0][:200]
             raise ConfigError(

@@ -49,6 +49,18 @@ class _Member:
         return self.failure is None and self.conductor.outcome is None
 
 
+@dataclass(frozen=True)
+class _Fetched:
+    """What was measured in a block, as numbers of the host; see ``diagnostics.Block``.
+
+    Losses and sums by slot and update; looks by the update's place, then by slot.
+    """
+
+    losses: list[list[float]]
+    sums: list[list[list[float]]]
+    looks: dict[int, list[list[list[float]]]]
+
+
 def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome | Failure]:
     """Train the lanes of ``plan`` together; see :class:`lrbench.engine.base.Train`."""
     ended = _Training(plan, sinks).run()
@@ -225,10 +237,9 @@ class _Training:
         live = self._live()
         due = [self._guard(m, partial(m.conductor.is_due, done)) for m in live]
         if any(due):
-            blocks = self._fetched(live[0].conductor.place + 1)
+            fetched = self._fetched(live[0].conductor.place + 1)
             for member in self._live():
-                self._guard(member, partial(self._deliver, member, blocks[member.slot]))
-            self._looks.clear()
+                self._guard(member, partial(self._deliver, member, fetched))
         for member in self._live():
             self._guard(member, partial(self._close, member, done))
         live = self._live()
@@ -236,12 +247,15 @@ class _Training:
             # Together, so that all can go on at one step.
             self._save(live, done)
 
-    def _deliver(self, member: _Member, block: Block) -> None:
-        run = member.conductor
-        looks = [block.looks[place] for place in run.close_places]  # type: ignore[call-overload]
-        own = Block(block.losses, block.whole, looks, member.corrections)
+    def _deliver(self, member: _Member, fetched: _Fetched) -> None:
+        run, slot = member.conductor, member.slot
         rows = told(
-            own,
+            Block(
+                fetched.losses[slot],
+                fetched.sums[slot],
+                [fetched.looks[place][slot] for place in run.close_places],
+                member.corrections,
+            ),
             run.heads,
             run.digests,
             run.close_places,
@@ -268,20 +282,15 @@ class _Training:
         if interrupt is not None:
             raise interrupt
 
-    def _fetched(self, count: int) -> list[Block]:
-        """The block, one of each slot; its looks by their places."""
-        losses = self._losses[:count].transpose(0, 1).tolist()
-        sums = self._sums[:count].transpose(0, 1).tolist()
-        looks = {place: look.tolist() for place, look in self._looks.items()}
-        return [
-            Block(
-                losses[slot],
-                sums[slot],
-                {place: look[slot] for place, look in looks.items()},  # type: ignore[arg-type]
-                {},
-            )
-            for slot in range(len(losses))
-        ]
+    def _fetched(self, count: int) -> _Fetched:
+        """What was measured in a block of so many updates, of all slots."""
+        fetched = _Fetched(
+            self._losses[:count].transpose(0, 1).tolist(),
+            self._sums[:count].transpose(0, 1).tolist(),
+            {place: look.tolist() for place, look in self._looks.items()},
+        )
+        self._looks.clear()
+        return fetched
 
     def _indices(self, step: int) -> Tensor:
         epoch, place = divmod(step, self._members[0].order.steps_per_epoch)
