@@ -13,6 +13,7 @@ from bad_inputs import (
     overrides,
     own_files,
     records,
+    restarts,
     results,
     schedules,
     settings,
@@ -33,6 +34,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
+    "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 
 ROWS: tuple[Row, ...] = tuple(

@@ -291,8 +291,11 @@ class Conductor:
         assert curvature is not None
         assert spec is not None
         occasion = self.cycles.occasion(done) if self.cycles else None
-        if done in (0, self._total):
-            occasion = "end" if done else "start"
+        if done == 0:
+            occasion = "start"
+        elif done == self._total and occasion != "before_restart":
+            # A twin ends where its parent restarts, and is to have the row that its parent has.
+            occasion = "end"
         elif done % spec.every == 0:
             occasion = occasion or "interval"
         if occasion is None:

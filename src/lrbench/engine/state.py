@@ -19,6 +19,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from lrbench.engine.base import State
+from lrbench.engine.fingerprint import digest_of
 from lrbench.engine.optimizers import BoundOptimizer
 from lrbench.errors import RecordError, RunError
 
@@ -85,6 +86,22 @@ def more_of(state: State) -> dict[str, Any]:
         raise RecordError(relation, key="checkpoint") from error
     assert isinstance(more, dict)
     return more
+
+
+def digests_in(state: State) -> dict[str, str]:
+    """sha256 of each parameter and buffer in ``state``, as :func:`tensor_digests` of its model.
+
+    Raises
+    ------
+    RecordError
+        It is damaged.
+    """
+    with _naming("a model"):
+        return {
+            name.removeprefix(MODEL): digest_of(name.removeprefix(MODEL), tensor)
+            for name, tensor in load_tensors(state.body).items()
+            if name.startswith(MODEL)
+        }
 
 
 def restore(state: State, model: nn.Module, optimizer: BoundOptimizer) -> None:

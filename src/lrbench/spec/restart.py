@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from lrbench.errors import RecordError
 from lrbench.spec.frozen import Frozen, Positive
 
 Scale = Annotated[float, Field(gt=0, lt=1)]
@@ -53,6 +54,31 @@ class RestartSpec(Frozen):
     state_names: dict[str, str] = Field(default_factory=dict)
 
 
+class EventSpec(Frozen):
+    """What a trigger decided: fields as in :class:`lrbench.schedules.events.Event`."""
+
+    step: Positive
+    action: Literal["restart", "decay", "reset"]
+    cause: str
+    statistic: float | None
+    threshold: float | None
+
+    @classmethod
+    def of(cls, plain: object, where: str) -> Self:
+        """An event as a closing file has it.
+
+        Raises
+        ------
+        RecordError
+            It is none; ``where`` says whose.
+        """
+        try:
+            return cls.model_validate(plain)
+        except ValidationError:
+            relation = "must say in its closing file what its trigger decided"
+            raise RecordError(relation, key=where) from None
+
+
 class ForkSpec(Frozen):
     """What a twin does unlike its parent, from one restart to the end of its cycle.
 
@@ -69,6 +95,8 @@ class ForkSpec(Frozen):
     policy : RestartSpec or None
         What the restart does instead; None: no restart, the rate is annealed in a straight line
         from that before the restart to the cycle's last, so that it gets there at the same step.
+    events : tuple of EventSpec
+        What the parent's trigger decided up to there; the twin asks no trigger.
     """
 
     parent: str
@@ -76,6 +104,7 @@ class ForkSpec(Frozen):
     step: Positive
     until: Annotated[int, Field(ge=2)]
     policy: RestartSpec | None
+    events: tuple[EventSpec, ...] = ()
 
 
 class CurvatureSpec(Frozen):

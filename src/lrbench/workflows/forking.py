@@ -9,19 +9,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from lrbench.engine.base import State
+from lrbench.engine.state import digests_in
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.checkpoint import read_header
-from lrbench.record.comparison.changes import Change
+from lrbench.record.checkpoint import read_checkpoint, read_header
 from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, read_file
 from lrbench.record.reader import Record, read_record
+from lrbench.spec.run import total_steps_of
 from lrbench.workflows.recorded import asking_for_data
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import differing_profile, make_again, profile_now
 from lrbench.workflows.run import run
 from lrbench.workflows.training import Origin
 from lrbench.workflows.twin import Forked, ForkOrder
+from lrbench.workflows.twin_parents import refused, told
 
 
 def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
@@ -71,7 +74,8 @@ def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
 def differing_beginning(parent: Record, twin: Record, until: int) -> Difference | None:
     """The first thing in which a run's first updates, as a twin did them again, are not the same.
 
-    Every log of the twin must be, byte for byte, how the parent's begins.
+    Every log of the twin must be, byte for byte, how the parent's begins, and its last weights, as
+    far as the parent's are known there, those of the parent.
     """
     for name in layout.ALL_LOGS:
         ours, theirs = (_bytes(one.path / name) for one in (parent, twin))
@@ -80,7 +84,22 @@ def differing_beginning(parent: Record, twin: Record, until: int) -> Difference 
             at = next(i for i in range(len(theirs)) if ours[: i + 1] != theirs[: i + 1])
             place = f"byte {at}"
             return found or Difference(name.removesuffix(".csv"), name, None, place)
+    then, now = _weights_after(parent, until), twin.result.get("weights") or {}
+    for name, digest in now.items():
+        if then and then.get(name) != digest:
+            apart = (str(then.get(name)), digest, name)
+            return Difference("weights", layout.RESULT, None, None, *apart)
     return None
+
+
+def _weights_after(record: Record, updates: int) -> dict[str, str] | None:
+    """Digests of the weights of a run after so many updates; None where they are not known."""
+    if updates == total_steps_of(record.spec):
+        return record.result.get("weights")
+    if (kept := record.kept().get(updates)) is None:
+        return None
+    checkpoint = read_checkpoint(kept)
+    return digests_in(State(checkpoint.step, checkpoint.facts, checkpoint.body))
 
 
 def _refuse_another_profile(parent: Record, force: bool) -> tuple[str, ...]:
@@ -88,24 +107,15 @@ def _refuse_another_profile(parent: Record, force: bool) -> tuple[str, ...]:
 
     Raises
     ------
-    RecordError
+    ConfigError
         It is another one, and it is not asked for.
     """
     changes = differing_profile(parent, profile_now(parent))
     if not changes:
         return ()
-    told = "; ".join(map(_words, changes))
     if not force:
-        raise RecordError(
-            f"must be continued with the profile it was trained with ({told})",
-            key=parent.run_id,
-            remedy="--force goes on, and the twins' records say so",
-        )
-    return (f"the parent was trained with another profile: {told}",)
-
-
-def _words(change: Change) -> str:
-    return f"{change.key} was {change.recorded} and is {change.other}"
+        raise refused(parent, changes)
+    return (f"the parent was trained otherwise: {told(changes)}",)
 
 
 @contextmanager

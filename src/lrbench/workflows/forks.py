@@ -22,7 +22,7 @@ def forked(whole: Plan, rates: Table, fork: ForkSpec) -> Plan:
     Parameters
     ----------
     whole : Plan
-        Of its parent, or of the parent's frozen schedule.
+        Of its parent, with all that the parent's trigger decided up to the twin's end.
     rates : ndarray of shape (total_steps, num_lanes), float64
         The whole ones of a run all of whose restarts are as the twin's one is.
     fork : ForkSpec

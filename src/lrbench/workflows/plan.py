@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
-from lrbench.engine.base import Adaptive, Course, Lane, Plan, Restart, Train
+from lrbench.engine.base import Adaptive, Course, Lane, Plan, Train
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
@@ -44,13 +44,9 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
 
 def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
     """The plan of a run, of a twin that of its parent."""
-    lr, steps = spec.optimizer.lr, spec.train.steps
-    adaptive = None if spec.trigger is None else _adaptive(spec, spec.trigger, data)
-    if adaptive is None:
-        schedule = _as_specified(spec.schedule, lr, steps)
-        course = course_of(schedule, spec)
-    else:
-        course = adaptive.course(())
+    per_epoch = len(data.train) // spec.train.batch_size
+    adaptive = None if spec.trigger is None else _adaptive(spec, spec.trigger, per_epoch)
+    course = _course(spec, adaptive)
     target = None
     if spec.model.target is not None:
         target = resolve_import(spec.model.target, key="model._target_")
@@ -81,10 +77,28 @@ def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
     )
 
 
-def restarts_in(spec: RunSpec) -> tuple[Restart, ...]:
-    """The restarts of a run, or of the parent of a twin, that are known beforehand."""
-    schedule = _as_specified(spec.schedule, spec.optimizer.lr, spec.train.steps)
-    return course_of(schedule, spec).restarts
+def course_in(spec: RunSpec, events: tuple[Event, ...], steps_per_epoch: int) -> Course:
+    """The rates and restarts of a run that is over.
+
+    Parameters
+    ----------
+    spec : RunSpec
+    events : tuple of Event
+        What its trigger decided; none where it has no trigger.
+    steps_per_epoch : int in [1, inf)
+    """
+    if spec.trigger is None:
+        return _course(spec, None)
+    return _adaptive(spec, spec.trigger, steps_per_epoch).course(events)
+
+
+def _course(spec: RunSpec, adaptive: Adaptive | None) -> Course:
+    """Rates and restarts as they are known beforehand: of a twin all there were."""
+    if adaptive is None:
+        schedule = _as_specified(spec.schedule, spec.optimizer.lr, spec.train.steps)
+        return course_of(schedule, spec)
+    known = spec.fork.events if spec.fork else ()
+    return adaptive.course(tuple(Event(**vars(event)) for event in known))
 
 
 def course_of(schedule: Schedule, spec: RunSpec) -> Course:
@@ -95,7 +109,7 @@ def course_of(schedule: Schedule, spec: RunSpec) -> Course:
     return Course(rates, restarts_of(schedule, steps, policy))
 
 
-def _adaptive(spec: RunSpec, component: Component, data: Prepared) -> Adaptive:
+def _adaptive(spec: RunSpec, component: Component, steps_per_epoch: int) -> Adaptive:
     """The trigger of a run; its decisions make a frozen schedule of the one specified."""
     steps, lr = spec.train.steps, spec.optimizer.lr
     # Made anew for every cycle, a schedule of the user's own must be the one that was recorded.
@@ -104,7 +118,7 @@ def _adaptive(spec: RunSpec, component: Component, data: Prepared) -> Adaptive:
         component.name,
         component.params,
         total_steps=steps,
-        steps_per_epoch=len(data.train) // spec.train.batch_size,
+        steps_per_epoch=steps_per_epoch,
         eval_every=spec.train.eval_every,
         batch_size=spec.train.batch_size,
         rewarm_steps=spec.restart.rewarm,

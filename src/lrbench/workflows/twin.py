@@ -11,24 +11,50 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrbench.config.resolve import Resolved
-from lrbench.engine.base import Restart
-from lrbench.errors import ConfigError, LrbenchError, RecordError, nearest
+from lrbench.engine.base import Course, Restart
+from lrbench.engine.tables import control_rates
+from lrbench.errors import ConfigError, LrbenchError, nearest
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
-from lrbench.record.reader import Record, Status, read_record
-from lrbench.restarts.policy import PRESETS, policy_name, rewarm_steps
-from lrbench.spec.restart import ForkSpec, RestartSpec
+from lrbench.record.reader import Record, read_record
+from lrbench.restarts.policy import PRESETS, policy_name
+from lrbench.spec.restart import EventSpec, ForkSpec
 from lrbench.spec.run import RunSpec
-from lrbench.workflows.plan import restarts_in
-from lrbench.workflows.recorded import check_data, find_runs, named, resolved_of
+from lrbench.workflows.recorded import check_data, find_runs, named
 from lrbench.workflows.replay import Source, variables_then
 from lrbench.workflows.results import check_results
+from lrbench.workflows.twin_parents import (
+    course_of_record,
+    events_of,
+    parent_of,
+    policy_of,
+    refuse_elsewhere,
+)
 
 TASK = "lrbench.workflows.forking:fork_job"
 
 CONTROL = "none"
 """The arm that does not restart."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Learning rates of a restart's cycle.
+
+    Parameters
+    ----------
+    before, end : float
+        Of the last update before the restart, and of the cycle's last one: between these two the
+        control's is a straight line.
+    control, restarted : float
+        Means over the cycle: without the restart, and with it as the run has it.
+    """
+
+    before: float
+    end: float
+    control: float
+    restarted: float
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,7 @@ class Fork:
         By the name of the policy; ``none`` is the control.
     own : str
         Name of the parent's own policy.
+    rates : Rates
     """
 
     parent: Record
@@ -52,6 +79,7 @@ class Fork:
     until: int
     twins: dict[str, Resolved]
     own: str
+    rates: Rates
 
     @property
     def seed(self) -> int:
@@ -161,7 +189,9 @@ def parse_policies(text: str) -> tuple[str, ...]:
             relation = f"must be among {', '.join(known)}"
             raise ConfigError(relation, key=key, got=name, remedy=f"{key} {close or CONTROL}")
         if names.count(name) > 1:
-            raise ConfigError("must not name a policy twice", key=key, got=name)
+            once = ",".join(dict.fromkeys(names))
+            relation = "must not name a policy twice"
+            raise ConfigError(relation, key=key, got=name, remedy=f"{key} {once}")
     return (*(name for name in names if name != CONTROL), CONTROL)
 
 
@@ -186,6 +216,7 @@ def plan_twins(
     restart: int | None = 1,
     policies: Sequence[str] = (CONTROL,),
     results: Path | None = None,
+    force: bool = False,
     trust: bool = False,
     data_root: Path | None = None,
 ) -> TwinPlan:
@@ -201,15 +232,18 @@ def plan_twins(
         Of :func:`parse_policies`.
     results : Path, optional
         Where their records go; default: ``twins`` beside their parents.
+    force : bool
+        Plan them although versions or the machine are not as they were.
     trust, data_root
         As in :func:`lrbench.workflows.recorded.resolved_of`.
 
     Raises
     ------
     ConfigError
-        There is no run with such a restart.
+        There is no run with such a restart, it is not finished or a twin itself, its optimizer has
+        not the state that a policy changes, or it was trained elsewhere.
     RecordError
-        The one run that was named is not finished, or is damaged.
+        The one run that was named is damaged.
     """
     check_data(data_root)
     paths = find_runs(path)
@@ -217,20 +251,24 @@ def plan_twins(
     is_one = paths == [place]
     folder = results or (place.absolute().parent if is_one else place) / layout.TWINS
     check_results(folder)
+    remedy = None
     forks: list[Fork] = []
     skipped: list[tuple[str, str]] = []
     for record in (read_record(one, every_byte=True) for one in paths):
         try:
-            run = _parent(record, trust, data_root)
+            run = parent_of(record, trust=trust, data_root=data_root)
+            if not force:
+                refuse_elsewhere(record, run.spec)
             forks += _forks(record, run, restart, policies)
         except LrbenchError as error:
             if is_one:
                 raise
-            problem = error.problems[0]
-            skipped.append((record.run_id, " ".join(f"{problem.relation}".split())))
+            skipped.append((record.run_id, _told(error)))
+            remedy = error.problems[0].remedy
     if not forks:
         told = "; ".join(sorted({reason for _, reason in skipped}))
-        raise ConfigError(f"must hold a run to make twins of ({told})", key=str(path))
+        relation = f"must hold a run to make twins of ({told})"
+        raise ConfigError(relation, key=str(path), remedy=remedy)
     return TwinPlan(folder, tuple(policies), tuple(forks), tuple(skipped))
 
 
@@ -294,78 +332,62 @@ def run_twins(
     return TwinReport(trained, tuple(failures), tuple(differences))
 
 
-def _parent(record: Record, trust: bool, data_root: Path | None) -> Resolved:
-    """A run that twins can be made of, as its schedule was in the end.
-
-    Raises
-    ------
-    LrbenchError
-        It is none.
-    """
-    if record.spec and not record.status.is_finished and record.status is not Status.CORRUPT:
-        remedy = f"lrbench resume {record.path}"
-        raise RecordError(
-            f"is {record.status}, and has no end to compare with", key=record.run_id, remedy=remedy
-        )
-    run = resolved_of(record, trust=trust, data_root=data_root)
-    if run.spec.fork is not None:
-        raise RecordError("is a twin itself", key=record.run_id, remedy="its parent's record")
-    return run
+def _told(error: LrbenchError) -> str:
+    """Why a run of a folder is left out, behind its name."""
+    problem = error.problems[0]
+    subject = f"{problem.key} " if problem.key and problem.key.startswith("--") else ""
+    return " ".join(f"{subject}{problem.relation}".split())
 
 
 def _forks(record: Record, run: Resolved, index: int | None, policies: Sequence[str]) -> list[Fork]:
-    spec = run.spec
-    restarts = restarts_in(spec)
-    diverged_at = record.result["diverged_at"]
-    happened = [one for one in restarts if diverged_at is None or one.step <= diverged_at]
-    if not happened or (index is not None and index > len(happened)):
-        count = f"{len(happened)} restart{'' if len(happened) == 1 else 's'}"
+    course = course_of_record(record, run.spec)
+    count = len(record.log("restarts.csv").rows)
+    if not count or (index is not None and index > count):
+        known = f"{count or 'no'} restart{'' if count == 1 else 's'}"
+        diverged_at = record.result["diverged_at"]
         before = "" if diverged_at is None else f" before it diverged at step {diverged_at}"
-        remedy = f"--restart {len(happened)}" if happened else None
         raise ConfigError(
-            f"must have restart {index or 1}: {record.run_id} has {count}{before}",
+            f"must be the number of a restart ({record.run_id} has {known}{before})",
             key="--restart",
             got=index or "all",
-            remedy=remedy,
+            remedy=f"--restart {count}" if count else None,
         )
-    ends = [*(one.step for one in restarts[1:]), spec.train.steps]
-    pairs = list(zip(restarts, ends, strict=True))[: len(happened)]
-    chosen = pairs if index is None else [pairs[index - 1]]
-    return [_fork(record, run, spec, restart, until, policies) for restart, until in chosen]
+    return [
+        _fork(record, run, course, place, policies)
+        for place in range(count)
+        if index in (None, place + 1)
+    ]
 
 
 def _fork(
-    record: Record,
-    run: Resolved,
-    spec: RunSpec,
-    restart: Restart,
-    until: int,
-    policies: Sequence[str],
+    record: Record, run: Resolved, course: Course, place: int, policies: Sequence[str]
 ) -> Fork:
+    spec, restart = run.spec, course.restarts[place]
+    ends = [*(one.step for one in course.restarts[1:]), spec.train.steps]
+    step, until = restart.step, ends[place]
     twins, own = {}, policy_name(spec.restart)
     for name in policies:
-        policy = None if name == CONTROL else _policy(name, spec, restart)
+        policy = None if name == CONTROL else policy_of(name, spec, course)
         fork = ForkSpec(
-            parent=run.spec.digest,
+            parent=spec.digest,
             restart=restart.cycle,
-            step=restart.step,
+            step=step,
             until=until,
             policy=policy,
+            events=tuple(
+                EventSpec(**vars(event)) for event in events_of(record) if event.step <= until
+            ),
         )
         # Made anew, because a copy would keep the digest cached for the parent.
         twin = RunSpec.model_validate({**spec.model_dump(), "fork": fork.model_dump()})
-        head = f"# of the parent {record.run_id}; this is its twin from update {restart.step} on\n"
+        head = f"# of the parent {record.run_id}; this is its twin from update {step} on\n"
         twins[name] = replace(run, spec=twin, keep_checkpoints=False, written=head + run.config)
         if policy == spec.restart:
             own = name
-    return Fork(record, restart, until, twins, own)
-
-
-def _policy(name: str, spec: RunSpec, restart: Restart) -> RestartSpec:
-    """A preset for this run; what its own optimizer calls things it calls them still."""
-    switches: dict[str, object] = dict(PRESETS[name].switches)
-    if name == "rewarm":
-        beta2 = spec.optimizer.params.get("beta2")
-        usual = rewarm_steps(restart.planned_length, beta2 if isinstance(beta2, float) else None)
-        switches["rewarm"] = spec.restart.rewarm or usual
-    return RestartSpec.model_validate({**switches, "state_names": spec.restart.state_names})
+    rates = course.rates.tolist()
+    control, restarted = (
+        sum(line[step:until]) / (until - step)
+        for line in (control_rates(rates, step, until), rates)
+    )
+    cycle = Rates(rates[step - 1], rates[until - 1], control, restarted)
+    return Fork(record, restart, until, twins, own, cycle)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from lrbench.record.reader import Record, read_record
 from lrbench.spec.canonical import canonical
 from lrbench.spec.run import arm_of
 from lrbench.stats.paired import Paired, holm, paired
-from lrbench.workflows.twin import CONTROL, Fork, TwinPlan
+from lrbench.workflows.twin import CONTROL, Fork, Rates, TwinPlan
 
 Metric = Literal["val_loss", "val_accuracy"]
 METRICS: tuple[Metric, ...] = ("val_loss", "val_accuracy")
@@ -104,12 +104,15 @@ class RestartResult:
     restart : int
     steps : tuple of int
         Its updates; more than one where parents restarted at different steps.
+    rates : Rates
+        Means over the parents.
     policies : tuple of PolicyResult
     """
 
     arm: str
     restart: int
     steps: tuple[int, ...]
+    rates: Rates
     policies: tuple[PolicyResult, ...]
 
 
@@ -129,8 +132,14 @@ def twin_results(plan: TwinPlan) -> tuple[RestartResult, ...]:
             results = tuple(_policies(of_it, plan.results))
             if results:
                 steps = tuple(sorted({fork.restart.step for fork in of_it}))
-                found.append(RestartResult(label, restart, steps, results))
+                rates = _mean_rates([fork.rates for fork in of_it])
+                found.append(RestartResult(label, restart, steps, rates, results))
     return tuple(found)
+
+
+def _mean_rates(rates: Sequence[Rates]) -> Rates:
+    columns = zip(*map(astuple, rates), strict=True)
+    return Rates(*(sum(column) / len(column) for column in columns))
 
 
 def _policies(forks: Sequence[Fork], results: Path) -> Iterator[PolicyResult]:
@@ -224,10 +233,18 @@ def _labels(specs: Sequence[Mapping[str, object]]) -> list[str]:
     arms = [arm_of(spec) for spec in specs]
     keys = {change.key for arm in arms for change in differing_settings(arms[0], arm)}
     keys -= {key for key in keys if key.startswith("dataset.digest")}
-    labels = []
-    for place, arm in enumerate(arms):
-        # Held against nothing, an arm tells all of its settings.
-        own = {change.key: change.recorded for change in differing_settings(arm, {})}
-        told = [f"{key}={own.get(key)}" for key in sorted(keys)]
-        labels.append(" ".join(told) if told else f"arm {place + 1}" if len(arms) > 1 else "")
-    return labels
+    # What follows from another optimizer, or another schedule, goes without saying.
+    fewer = {k for k in keys if k.rpartition(".")[0] not in keys or k.endswith(".lr")}
+    labels = [_label(arm, fewer) for arm in arms]
+    if len(set(labels)) < len(labels):
+        labels = [_label(arm, keys) for arm in arms]
+    return [
+        label or (f"arm {place}" if len(arms) > 1 else "")
+        for place, label in enumerate(labels, start=1)
+    ]
+
+
+def _label(arm: Mapping[str, object], keys: Collection[str]) -> str:
+    # Held against nothing, an arm tells all of its settings.
+    own = {change.key: change.recorded for change in differing_settings(arm, {})}
+    return " ".join(f"{key}={own.get(key)}" for key in sorted(keys))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import re
 from math import isclose
 
@@ -118,14 +119,24 @@ def test_names_are_folded_at_their_dots():
     assert folded("abcdefghij", 4) == ["abcd", "efgh", "ij"]
 
 
-@pytest.mark.parametrize(
-    ("slope", "where"),
-    [(0.1, "towards the output"), (-0.1, "towards the input"), (0.0, "no trend")],
-)
-def test_a_trend_is_told_as_its_slope_has_it(slope, where):
-    told = list(by_layer.trends(restart(1, gradient_depth_trend=slope)))
-    assert where in told[0]
-    assert numbers_in(told[0]) == [slope]
+@pytest.mark.parametrize(("slope", "where"), [(0.1, "output"), (-0.1, "input")])
+def test_a_trend_is_told_as_its_slope_has_it_and_as_a_factor(slope, where):
+    (told,) = by_layer.trends(
+        restart(1, gradient_depth_trend=slope, second_moment_depth_trend=None)
+    )
+    assert f"grows towards the {where}" in told
+    factor, given = numbers_in(told)
+    assert (round(math.log(factor), 2), given) == (slope, slope)
+
+
+def test_a_trend_that_comes_to_nothing_over_the_model_is_told_as_none():
+    for slope, depths in ((0.0, 3), (0.012, 3), (-0.0012, 30)):
+        layers = [layer(1, depth, f"l{depth}") for depth in range(depths)]
+        row = restart(1, gradient_depth_trend=slope) | {"layers": layers}
+        told = next(iter(by_layer.trends(row)))
+        assert told == "The gradient's response is much the same at every depth."
+    row["layers"] = [layer(1, depth, f"l{depth}") for depth in range(60)]
+    assert "grows towards the input" in next(iter(by_layer.trends(row)))
 
 
 def test_bands_and_kinds_are_medians_of_their_layers():
@@ -164,6 +175,47 @@ def test_an_arm_is_described_over_its_complete_runs_alone():
     assert "in no figure: 1 diverged, 1 unfinished" in told.replace("\n ", "")
     assert "+3.00 (2.6)" in told
     assert "20 [10-90]" in told
+
+
+def test_a_loss_that_never_rose_has_nothing_to_come_back_from():
+    calm = restart(1, spike=-0.1, recovery_steps=20)
+    (line,) = [line for line in lines([calm, restart(2)]) if "until back" in line.label]
+    assert line.cells == ("-", "146")
+    arm = describe_arm("a", [ledger_of([calm], seed=0), ledger_of([restart(1)], seed=1)])
+    assert (arm.restarts[0].recovery.n, arm.restarts[0].recovery.median) == (1, 146.0)
+    assert describe_arm("a", [ledger_of([calm])]).restarts[0].recovery is None
+
+
+def test_what_is_no_more_than_noise_or_cannot_be_seen_is_said():
+    assert "no more than batches differ" in " ".join(sentences(1, restart(1, spike_z=1.9)))
+    assert "no more than batches differ" not in " ".join(sentences(1, restart(1, spike_z=2.1)))
+    short = restart(1, recovery_steps=None, recovery_censored_at=17, window=20)
+    told = " ".join(sentences(1, short))
+    assert "cannot be seen to come back in a cycle of 17 updates" in told
+    assert "not back" not in told
+
+
+def test_a_restart_from_rate_zero_has_no_ratio_and_says_why():
+    told = " ".join(sentences(1, restart(1, lr_before=0.0, lr_ratio=None)))
+    assert "0 before, 0.12 after (from 0, so there is no ratio)" in told
+
+
+def test_every_layer_is_told_with_its_state_its_way_and_its_directions():
+    row = restart(1) | {"layers": [layer(1, d, f"l{d}", counter_after=7 + d) for d in range(3)]}
+    told = "\n".join(by_layer.tell(row, 100, whole_model=True))
+    for value in ("0.513", "0.00322", "312", "34.7 %", "+0.37", "-0.05", "+0.22", "0.0123"):
+        assert value in told
+    assert " 9" in next(x for x in told.splitlines() if x.startswith("l2") and "312" in x)
+    assert "+0.37" not in "\n".join(by_layer.tell(row, 100, whole_model=None))
+
+
+def test_names_are_not_folded_for_the_sizes_of_the_steps():
+    names = [f"blocks.{depth}.attention.project_of_it" for depth in range(3)]
+    row = restart(1) | {"layers": [layer(1, d, name) for d, name in enumerate(names)]}
+    narrow, wide = (list(by_layer.tell(row, width, whole_model=None)) for width in (86, 120))
+    assert "update/rate" not in narrow[0]
+    assert "update/rate" in wide[0]
+    assert all(name in "".join(narrow) for name in names)
 
 
 def test_runs_that_did_not_recover_push_the_median_past_the_cycle():

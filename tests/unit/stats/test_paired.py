@@ -81,6 +81,45 @@ def test_where_nothing_helps_it_is_said_to_in_at_most_one_case_of_twenty() -> No
     assert 1 <= verdicts.count("helped") + verdicts.count("hurt") <= 20
 
 
+NULLS = {
+    "normal": lambda draw, n: draw.normal(0, 1, n),
+    "heavy tails": lambda draw, n: draw.standard_t(2, n),
+    "heavier tails": lambda draw, n: draw.standard_cauchy(n),
+    "skewed on either side": lambda draw, n: draw.exponential(1, n) - draw.exponential(1, n),
+}
+"""Differences that are as often positive as negative."""
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+@pytest.mark.parametrize("name", NULLS)
+def test_a_null_is_said_to_help_in_about_one_case_of_forty_whatever_its_tails(
+    name: str, n: int
+) -> None:
+    draw = np.random.default_rng([n, *name.encode()])
+    shared = draw.normal(0.4, 0.1, n)
+    helped = hurt = 0
+    for _ in range(200):
+        found = paired((shared + NULLS[name](draw, n)).tolist(), shared.tolist())
+        helped += found.judgement == "helped"
+        hurt += found.judgement == "hurt"
+    assert helped <= 10
+    # A test that could not say anything would pass as well: with tails as these it says less.
+    assert helped + hurt >= (1 if name == "normal" else 0)
+    assert hurt <= 10
+
+
+@pytest.mark.parametrize("n", [3, 5, 10])
+def test_of_differences_as_large_as_the_least_effect_four_in_five_are_found(n: int) -> None:
+    draw = np.random.default_rng(n)
+    found = [
+        paired(draw.normal(least_effect(n), 1, n).tolist(), [0.0] * n).judgement
+        for _ in range(1000)
+    ]
+    spread = math.sqrt(0.8 * 0.2 / 1000)
+    assert found.count("helped") / 1000 == pytest.approx(0.8, abs=3 * spread)
+    assert found.count("hurt") <= 2
+
+
 def test_policies_that_do_nothing_are_not_helped_by_being_many() -> None:
     draw = np.random.default_rng(7)
     wrong = plain = 0

@@ -9,6 +9,7 @@ from typing import Any
 
 from lrbench.record import layout
 from lrbench.report.restarts.ledger import Ledger, Row
+from lrbench.report.restarts.measures import has_risen
 from lrbench.stats.aggregate import Estimate, describe
 from lrbench.stats.censored import TimeToTarget, time_to_target
 
@@ -39,9 +40,10 @@ class RestartOfArm:
         How many of them say what.
     columns : dict
         By the columns of ``restarts.csv`` that hold numbers. Those of ``recovery_steps`` are of
-        the runs that recovered alone: ``recovery`` is of all.
+        the runs that recovered alone: ``recovery`` is of all where the loss rose.
     recovery : TimeToTarget or None
-        Updates until the loss was back, runs where it was not being censored at the cycle's length.
+        Updates until the loss was back, of the runs where it rose; those where it did not come back
+        are censored at the cycle's length. None where it rose in no run.
     layers : tuple of LayerOfArm
     """
 
@@ -144,7 +146,7 @@ def _estimates(rows: Sequence[Row], columns: Iterable[str], level: float) -> dic
 
 
 def _recovery(rows: Sequence[Row]) -> TimeToTarget | None:
-    known = [row for row in rows if row.get("spike") is not None]
+    known = [row for row in rows if has_risen(row)]
     if not known:
         return None
     return time_to_target([row["recovery_steps"] for row in known], [_until(row) for row in known])

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 GAP = 2
 """Blanks between two columns."""
 
+FOLDED = 7
+"""Characters that a column of text is not folded below."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -53,23 +56,27 @@ def _joined(label: str, cells: Sequence[str], widths: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a plain table under up to two lines of heading."""
+    """A column of a plain table under up to two lines of heading.
+
+    ``cells_of`` is the column of a log that its cells are from, where there is one.
+    """
 
     head: tuple[str, str]
     cells: tuple[str, ...]
     is_text: bool = False
+    cells_of: str = ""
 
 
 def plain_table(columns: Sequence[Column], width: int) -> Iterator[str]:
-    """Columns side by side; the widest one of text is folded where they are too wide together."""
-    widths = [max(map(len, (*column.head, *column.cells))) for column in columns]
-    excess = sum(widths) + GAP * (len(widths) - 1) - width
-    if excess > 0:
-        texts = [i for i, column in enumerate(columns) if column.is_text]
+    """Columns side by side; the widest ones of text are folded where they are too wide together."""
+    widths = _widths(columns)
+    texts = [i for i, column in enumerate(columns) if column.is_text]
+    for _ in range(max(0, excess_width(columns, width))):
         widest = max(texts, key=lambda i: widths[i])
-        widths[widest] = max(8, widths[widest] - excess)
+        widths[widest] = max(FOLDED, widths[widest] - 1)
     for index in (0, 1):
-        yield _row([(column.head[index], column) for column in columns], widths)
+        if any(column.head[index] for column in columns):
+            yield _row([(column.head[index], column) for column in columns], widths)
     for row in range(len(columns[0].cells)):
         parts = [
             folded(column.cells[row], w) if column.is_text else [column.cells[row]]
@@ -78,6 +85,15 @@ def plain_table(columns: Sequence[Column], width: int) -> Iterator[str]:
         for line in range(max(map(len, parts))):
             cells = [part[line] if line < len(part) else "" for part in parts]
             yield _row(list(zip(cells, columns, strict=True)), widths)
+
+
+def excess_width(columns: Sequence[Column], width: int) -> int:
+    """By how many characters columns side by side are too wide; 0 or less: they fit."""
+    return sum(_widths(columns)) + GAP * (len(columns) - 1) - width
+
+
+def _widths(columns: Sequence[Column]) -> list[int]:
+    return [max(map(len, (*column.head, *column.cells))) for column in columns]
 
 
 def _row(cells: Sequence[tuple[str, Column]], widths: Sequence[int]) -> str:

@@ -118,6 +118,8 @@ class Measure:
     def cell(self, row: Mapping[str, Any]) -> str:
         """Of one restart; ``>= 312`` where the loss was not back within 312 updates."""
         value = row.get(self.column)
+        if self.column == "recovery_steps" and not has_risen(row):
+            return ABSENT
         if self.column == "recovery_steps" and value is None:
             censored = row.get("recovery_censored_at")
             return shown(censored, lambda length: f">= {whole(length)}")
@@ -131,6 +133,12 @@ class Measure:
         """A standard deviation in the unit of the numbers, two significant digits."""
         factor = 100 if self.show in (percent, share) else 1
         return shown(sd, lambda value: f"{factor * value:#.2g}".rstrip("."))
+
+
+def has_risen(row: Mapping[str, Any]) -> bool:
+    """Whether the smoothed loss was ever above its level before: else it cannot come back."""
+    spike = row.get("spike")
+    return spike is not None and spike > 0
 
 
 @dataclass(frozen=True)
@@ -203,7 +211,7 @@ SECTIONS = (
         ),
     ),
     Section(
-        "gradients and moments; peaks as multiples of the last update before",
+        "gradients and moments; peaks / the last update before",
         (
             Measure("gradient_peak", "gradient norm, peak", times, "median"),
             Measure("gradient_peak_at", "  updates until then", whole, "median"),
@@ -229,8 +237,9 @@ NOTES = {
     "loss_before": "level before: mean training loss of the last updates before the restart; "
     "after it, that mean trails over as many updates",
     "spike_z": "z: the height in standard errors of such a mean",
-    "recovery_steps": "until back: until that mean is at the level again; "
-    ">= N: not within the cycle, which had N updates",
+    "steps_to_peak": "until then: below the number of updates in that mean, it is a mean of fewer",
+    "recovery_steps": "until back: until that mean, full again, is at the level again; >= N: not "
+    "within the cycle, which had N updates; -: it never was above",
     "overshoot_area": "area: sum over the updates of what that mean lies above the level",
     "effective_step_after": "update/rate: norm of an update / (learning rate x root of the number "
     "of weights)",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from lrbench.report.escapes import printable
 from lrbench.report.notices import SHOWN, ranges, some
@@ -17,7 +17,8 @@ from lrbench.stats.censored import TimeToTarget
 
 LEGEND = (
     "Cells: mean (sd over the runs); of counts and peaks median [least-most]; one number where all "
-    "runs have the same. Until back: median (runs that came back); >= N: past the shortest cycle."
+    "runs have the same. Until back: median of the runs where the loss rose (how many of them came "
+    "back); >= N: past the shortest cycle."
 )
 NO_VERDICT = (
     "None of this says that restarts helped: the losses might have fallen without them. Compare "
@@ -66,7 +67,7 @@ def tell(
         yield from fill(note, width, "    ")
     if has_layers:
         every = [row for arm in arms for one in arm.restarts for row in _layer_rows(one)]
-        for told in by_layer.legend(every):
+        for told in by_layer.legend(every, whole_model=whole_model):
             yield from fill(told, width, "    ")
     if "spike" in measured:
         yield ""
@@ -166,7 +167,7 @@ def _layers(arm: ArmLedger, width: int, whole_model: bool | None) -> Iterator[st
         yield f"restart {one.restart} by depth, from input to output: medians over {one.n} runs"
         row = {"layers": _layer_rows(one)}
         yield from by_layer.tell(row, width, whole_model=whole_model)
-        yield from (line for told in _trends(one.columns) for line in fill(told, width, "    "))
+        yield from (line for told in _trends(one) for line in fill(told, width, "    "))
 
 
 def _layer_rows(one: RestartOfArm) -> list[Row]:
@@ -176,24 +177,28 @@ def _layer_rows(one: RestartOfArm) -> list[Row]:
             "depth": layer.depth,
             "kind": layer.kind,
             "residual": layer.residual,
-            **{column: layer.columns[column].median for column, _, _ in by_layer.SHOWN},
+            **{column: estimate.median for column, estimate in layer.columns.items()},
         }
         for layer in one.layers
     ]
 
 
-def _trends(columns: Mapping[str, Estimate]) -> Iterator[str]:
+def _trends(one: RestartOfArm) -> Iterator[str]:
+    depths = [layer.depth for layer in one.layers]
     for column, whose in by_layer.TRENDS.items():
-        slope = columns[column]
+        slope = one.columns[column]
         if slope.mean is None or slope.minimum is None or slope.maximum is None:
             continue
-        told = by_layer.grows(slope.minimum, slope.maximum)
-        middle = f"ln(peak) {signed_three(slope.mean)} a layer"
+        told = by_layer.grows(slope.minimum, slope.maximum, max(depths) - min(depths))
+        if not told:
+            yield f"The {whose} response {by_layer.EVEN}."
+            continue
+        middle = by_layer.of_slope(slope.mean)
         if slope.n > 1:
             told += " in every run" if slope.minimum * slope.maximum > 0 else " in common"
             least, most = signed_three(slope.minimum), signed_three(slope.maximum)
             middle += f" in the mean, from {least} to {most}"
-        yield f"The {whose} response {told}: {middle}."
+        yield f"The {whose} response {told}{middle}."
 
 
 def _counted(many: int, noun: str) -> str:

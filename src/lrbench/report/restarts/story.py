@@ -11,6 +11,7 @@ from lrbench.report.restarts.ledger import Ledger, Row
 from lrbench.report.restarts.measures import (
     SECTIONS,
     Show,
+    has_risen,
     notes,
     number,
     share,
@@ -26,6 +27,9 @@ NO_VERDICT = (
 )
 MOST = 6
 """Restarts whose layers are shown without being asked for."""
+
+CLEAR = 2.0
+"""Standard errors from which on a rise of the smoothed loss is told as one."""
 
 EARLIER = (
     "an earlier lrbench made this record: its ledger says when and why it restarted, and not what "
@@ -75,6 +79,8 @@ def sentences(place: int, row: Row) -> Iterator[str]:
     when = f"after {whole(row['step'])} updates (epoch {short(row['epoch'])})"
     yield f"Restart {place} came {when}, {_cause(row)}."
     ratio = "" if row.get("lr_ratio") is None else f" ({times(row['lr_ratio'])})"
+    if row["lr_before"] == 0:
+        ratio = " (from 0, so there is no ratio)"
     yield f"Learning rate: {short(row['lr_before'])} before, {short(row['lr_after'])} after{ratio}."
     if row.get("policy") is not None:
         yield f"State policy: {printable(row['policy'])}; audit: {printable(row['audit'] or '-')}."
@@ -108,18 +114,29 @@ def _cause(row: Row) -> str:
 
 
 def _loss(row: Row) -> str:
-    level = _of(row, "loss_before")
-    if row["spike"] <= 0:
+    level, window = _of(row, "loss_before"), row["window"]
+    if not has_risen(row):
         return f"The training loss never rose above its level before, {level}."
     told = (
         f"The training loss rose from {level} by {number(row['spike'])} "
-        f"({_of(row, 'spike_relative', share)}), was highest {_of(row, 'steps_to_peak', whole)} "
-        "updates on and"
+        f"({_of(row, 'spike_relative', share)}{_noise(row)}), was highest "
+        f"{_of(row, 'steps_to_peak', whole)} updates on and"
     )
-    if row["recovery_steps"] is None:
-        censored = _of(row, "recovery_censored_at", whole)
-        return f"{told} was not back within the cycle (>= {censored} updates)."
-    return f"{told} back after {whole(row['recovery_steps'])}."
+    if row["recovery_steps"] is not None:
+        return f"{told} back after {whole(row['recovery_steps'])}."
+    censored = row["recovery_censored_at"]
+    if window is not None and censored is not None and censored <= window:
+        return (
+            f"{told} cannot be seen to come back in a cycle of {whole(censored)} updates, which is "
+            f"no longer than the mean of {whole(window)} that is looked at."
+        )
+    return f"{told} was not back within the cycle (>= {shown(censored, whole)} updates)."
+
+
+def _noise(row: Row) -> str:
+    """What is said of a height that single batches make."""
+    z = row.get("spike_z")
+    return "" if z is None or z >= CLEAR else ", no more than batches differ"
 
 
 def _validation(row: Row) -> str:
@@ -146,8 +163,8 @@ def _layers(restarts: Sequence[Row], width: int, whole_model: bool | None) -> It
         yield ""
         yield f"restart {place} by depth, from input to output"
         yield from by_layer.tell(row, width, whole_model=whole_model)
-        yield from by_layer.trends(row)
+        yield from (line for told in by_layer.trends(row) for line in fill(told, width, "    "))
     yield ""
     every = [layer for _, row in with_layers for layer in row["layers"]]
-    for told in by_layer.legend(every):
+    for told in by_layer.legend(every, whole_model=whole_model):
         yield from fill(told, width, "    ")

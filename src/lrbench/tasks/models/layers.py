@@ -28,6 +28,9 @@ class Layer:
         Place among the layers, from 0, in the order of ``named_parameters()``.
     parameters : tuple of str
         Names as in ``named_parameters()``, in that order.
+    is_residual : bool
+        Whether it lies on a residual branch: what it makes is added to what a skip connection, an
+        identity or a projection, has let pass.
     """
 
     name: str
@@ -35,6 +38,22 @@ class Layer:
     depth: int
     parameters: tuple[str, ...]
     is_residual: bool = False
+
+
+BRANCH = "residual_branch"
+"""Attribute of a block, the user's own too: names of its modules whose output joins a skip."""
+
+_BRANCHES: tuple[tuple[type[nn.Module], tuple[str, ...]], ...] = (
+    (
+        nn.TransformerEncoderLayer,
+        ("self_attn", "linear1", "linear2"),
+    ),
+    (
+        nn.TransformerDecoderLayer,
+        ("self_attn", "multihead_attn", "linear1", "linear2"),
+    ),
+)
+"""The same of torch's own blocks; their norms lie on the branch only if they come first."""
 
 
 def parameter_layers(model: nn.Module) -> list[Layer]:
@@ -48,7 +67,7 @@ def parameter_layers(model: nn.Module) -> list[Layer]:
         if parameter.requires_grad:
             owned.setdefault(name.rpartition(".")[0] or name, []).append(name)
     return [
-        Layer(layer, _kind(model, names[0]), depth, tuple(names))
+        Layer(layer, _kind(model, names[0]), depth, tuple(names), _is_on_branch(model, names[0]))
         for depth, (layer, names) in enumerate(owned.items())
     ]
 
@@ -71,3 +90,21 @@ def _kind(model: nn.Module, parameter: str) -> LayerKind:
             return "embedding"
         case _:
             return "other"
+
+
+def _is_on_branch(model: nn.Module, parameter: str) -> bool:
+    owner = model
+    for name in parameter.split(".")[:-1]:
+        if name in _branch_of(owner):
+            return True
+        owner = owner.get_submodule(name)
+    return False
+
+
+def _branch_of(block: nn.Module) -> tuple[str, ...]:
+    for kind, names in _BRANCHES:
+        if isinstance(block, kind):
+            norms = ("norm1", "norm2", "norm3") if block.norm_first else ()
+            return (*names, *norms)
+    told = getattr(block, BRANCH, ())
+    return tuple(told) if isinstance(told, tuple | list) else ()

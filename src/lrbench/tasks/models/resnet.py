@@ -23,6 +23,8 @@ class ResidualBlock(nn.Module):
     option B). Convolutions have no bias: the norm after them has one.
     """
 
+    residual_branch = ("conv1", "norm1", "conv2", "norm2")
+
     def __init__(self, depth: int, maps: int, stride: int, norm: Norm, groups: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(depth, maps, 3, stride=stride, padding=1, bias=False)

@@ -71,6 +71,8 @@ class EncoderBlock(nn.Module):
     under study is then not confounded with the need for one.
     """
 
+    residual_branch = ("norm1", "attention", "norm2", "expand", "contract")
+
     def __init__(self, dim: int, heads: int, mlp_ratio: int, dropout: float) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)

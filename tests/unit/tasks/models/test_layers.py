@@ -9,6 +9,8 @@ from lrbench.tasks.base import DataInfo
 from lrbench.tasks.models.build import build_model
 from lrbench.tasks.models.catalog import MODELS
 from lrbench.tasks.models.layers import Layer, parameter_layers
+from lrbench.tasks.models.resnet import ResidualBlock
+from lrbench.tasks.models.transformer import EncoderBlock
 
 DIGITS = DataInfo("classification", (1, 8, 8), 10)
 OBJECTIVE = DataInfo("objective", (2, 6), 1)
@@ -75,3 +77,32 @@ def test_a_shared_parameter_is_counted_once_and_a_frozen_one_never():
         ("first", ("first.weight", "first.bias")),
         ("second", ("second.bias",)),
     ]
+
+
+class Skips(nn.Module):
+    residual_branch = ("inner",)
+
+    def __init__(self):
+        super().__init__()
+        self.inner = nn.Sequential(nn.Linear(2, 2), nn.LayerNorm(2))
+        self.outer = nn.Linear(2, 2)
+
+
+def test_layers_on_a_residual_branch_are_known_as_such():
+    on_branch = {layer.name for layer in parameter_layers(Skips()) if layer.is_residual}
+    assert on_branch == {"inner.0", "inner.1"}
+    for first, norms in ((True, {"norm1", "norm2"}), (False, set())):
+        block = nn.TransformerEncoderLayer(4, 2, 8, norm_first=first)
+        found = {layer.name for layer in parameter_layers(block) if layer.is_residual}
+        assert found == {"self_attn", "self_attn.out_proj", "linear1", "linear2"} | norms
+
+
+def test_a_projection_beside_a_residual_branch_is_not_on_it():
+    block = ResidualBlock(2, 4, 2, "batch", 1)
+    found = {layer.name: layer.is_residual for layer in parameter_layers(block)}
+    assert [name for name, is_on in found.items() if not is_on] == [
+        "shortcut.conv",
+        "shortcut.norm",
+    ]
+    block = EncoderBlock(4, 2, 2, 0.0)
+    assert all(layer.is_residual for layer in parameter_layers(block))
