@@ -12,7 +12,7 @@ from lrbench.errors import ConfigError
 from lrbench.spec.run import OptimizerSpec
 
 LANES, COLUMNS, UPDATES = 3, 40, 30
-RATES = (0.1, 0.01, 0.3)
+RATES = (0.01, 0.001, 0.02)
 
 OPTIMIZER_SETTINGS = [
     ("sgd", {}),
