@@ -28,7 +28,9 @@ from lrbench.record.layout import (
     STEP_COLUMNS,
 )
 from lrbench.schedules.catalog import build_schedule
+from lrbench.spec.restart import CurvatureSpec, RestartSpec
 from lrbench.spec.run import (
+    RESTART_WINDOW,
     Component,
     ComputeSpec,
     DatasetSpec,
@@ -100,6 +102,7 @@ class Delivered:
         self.restart_rows.append(row)
 
     def restart_layers(self, rows: Sequence[Row]) -> None:
+        self.events += [("restart layer", row[0]) for row in rows]
         self.restart_layer_rows += rows
 
     def curvature(self, row: Row) -> None:
@@ -117,7 +120,12 @@ class Delivered:
 
     def save(self, capture: Callable[[], State]) -> None:
         state = capture()
+        self.events.append(("save", state.step))
         self.states[state.step] = state
+
+    @property
+    def ledger(self) -> list[dict[str, Any]]:
+        return [dict(zip(RESTART_COLUMNS, row, strict=True)) for row in self.restart_rows]
 
     @property
     def rows(self) -> list[list[Row]]:
@@ -157,6 +165,11 @@ def plan_of(
     seed: int = 0,
     streams: dict[str, int] | None = None,
     target: str | None = None,
+    restart: dict[str, Any] | None = None,
+    trigger: tuple[str, dict[str, Any]] | None = None,
+    restart_window: int = RESTART_WINDOW,
+    curvature: dict[str, Any] | None = None,
+    precision: str = "float32",
 ) -> Plan:
     seeds = StreamSeeds(**(streams or {}))
     name, settings = dataset
@@ -168,10 +181,16 @@ def plan_of(
         optimizer=OptimizerSpec(name=optimizer[0], params=optimizer[1], lr=lr, target=target),
         schedule=Component(name=schedule[0], params=schedule[1]),
         train=TrainSpec(steps=steps, batch_size=batch_size, eval_every=eval_every),
-        diagnostics=DiagnosticsSpec(layers_every=layers_every),
-        compute=ComputeSpec(engine=engine, lanes=3, compile=False),
+        diagnostics=DiagnosticsSpec(
+            layers_every=layers_every,
+            restart_window=restart_window,
+            curvature=curvature and CurvatureSpec(**curvature),
+        ),
+        compute=ComputeSpec(engine=engine, precision=precision),
         seed=seed,
         streams=seeds,
+        restart=RestartSpec(**(restart or {})),
+        trigger=trigger and Component(name=trigger[0], params=trigger[1]),
     )
     configure(spec.compute)
     return make_plan(spec, data)
@@ -412,7 +431,7 @@ def test_restart_rows_stand_at_the_steps_where_the_rate_jumps(engine):
     rates = run.column("lr")
     jumps = [t for t in range(1, 230) if rates[t] > rates[t - 1]]
     assert jumps == [30, 90, 210]
-    found = [dict(zip(RESTART_COLUMNS, row, strict=True)) for row in run.restart_rows]
+    found = run.ledger
     assert [r["step"] for r in found] == jumps
     assert [r["cycle"] for r in found] == [1, 2, 3]
     assert [r["planned_length"] for r in found] == [60, 120, 20]  # the last is cut off

@@ -15,6 +15,7 @@ from torch import nn
 
 from lrbench.engine.base import State
 from lrbench.errors import RecordError, RunError
+from triggering import EVERY_ONE
 
 # Fixtures and helpers of the contract of rows.
 _source = Path(__file__).parent / "test_engines.py"
@@ -100,6 +101,104 @@ def test_a_run_goes_on_from_every_step_to_the_same_bits(engine, optimizer, dropo
         )
     whole = goes_on_anywhere(engine, plan)
     assert whole.restart_rows
+
+
+POLICIES: dict[str, Any] = {
+    "reset_momentum": ("sgd", {"momentum": "reset"}),
+    "momentum deleted": ("sgd", {"momentum": "delete"}),
+    "rewind_best": ("sgd", {"weights": "rewind_best"}),
+    "rewind_cycle_end": ("sgd", {"weights": "rewind_cycle_end"}),
+    "shrink_perturb": ("sgd", {"weights": "shrink_perturb"}),
+    "full_reset": ("adam", {"first_moment": "reset", "second_moment": "reset"}),
+    "adam_rel": ("adam", {"counter": "reset"}),
+    "second moment at its largest": ("adam", {"second_moment": "max"}),
+    "rewarm": ("adamw", {"rewarm": 3}),
+}
+
+
+@pytest.mark.parametrize("window", [0, 50])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_run_goes_on_from_every_step_between_restarts_of_every_policy(engine, policy, window):
+    optimizer, restart = POLICIES[policy]
+    plan = rows.plan_of(
+        engine,
+        optimizer=(optimizer, {}),
+        # High enough that the best weights are not always the last.
+        lr=2.0 if optimizer == "sgd" else 0.4,
+        schedule=("sgdr", {"first_cycle": 3, "cycle_mult": 1.0}),
+        steps=STEPS,
+        eval_every=2,
+        layers_every=5,
+        restart=restart,
+        restart_window=window,
+    )
+    whole = goes_on_anywhere(engine, plan)
+    assert len(whole.restart_rows) == 3
+    if not restart.get("rewarm"):
+        keeping = rows.train(engine, replace(plan, lanes=(keeping_all(plan.lanes[0]),)))
+        assert whole.outcome.weights != keeping.outcome.weights, "the policy must do something"
+
+
+def keeping_all(lane):
+    restarts = tuple(replace(r, policy=rows.RestartSpec()) for r in lane.restarts)
+    return replace(lane, restarts=restarts)
+
+
+@pytest.mark.parametrize("method", ["lanczos", "power"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_looks_at_the_curvature_go_on_to_the_same_bits(engine, optimizer, method):
+    plan = rows.plan_of(
+        engine,
+        optimizer=(optimizer, {}),
+        lr=0.02,
+        schedule=("sgdr", {"first_cycle": 5, "cycle_mult": 1.0}),
+        steps=STEPS,
+        # Too few products to forget where a look began.
+        curvature={"every": 2, "samples": 20, "iterations": 2, "method": method},
+    )
+    whole = goes_on_anywhere(engine, plan)
+    assert len(whole.curvature_rows) > 6
+
+
+TRIGGERS: dict[str, Any] = {
+    "plateau": {"gate": None, "refractory": 8},
+    "plateau_slope": {"gate": None, "refractory": 8},
+    "grad_norm": {"gate": None, "refractory": 8, "fraction": 0.9},
+    "snr": {"gate": None, "refractory": 8, "noise_ratio": 0.2},
+    "stall": {"gate": None, "refractory": 8, "threshold": 0.97, "window": 4},
+    "function_scheme": {"refractory": 8, "margin": 0.1, "consecutive": 1},
+    "gradient_scheme": {"refractory": 8, "margin": 0.1, "consecutive": 1},
+}
+
+
+@pytest.mark.parametrize("restart", [{"momentum": "reset"}, {"weights": "rewind_best"}], ids=str)
+@pytest.mark.parametrize("name", TRIGGERS)
+def test_an_adaptive_run_goes_on_from_before_and_after_every_decision(engine, name, restart):
+    steps = 60
+    plan = rows.plan_of(
+        engine,
+        trigger=(name, EVERY_ONE[name] | {"final_fraction": 0.1} | TRIGGERS[name]),
+        schedule=("constant", {}),
+        restart=restart,
+        lr=0.5,
+        steps=steps,
+        eval_every=7,
+        restart_window=3,
+    )
+    plain = rows.train(engine, plan)
+    fired = [event.step for event in plain.outcome.events]
+    assert fired
+    # Before a decision, right after it and before its restart, in the refractory period, elsewhere.
+    at = {step + shift for step in fired for shift in (-1, 0, 1, 5)} | {1, 2, steps - 1}
+    whole = saved(engine, plan, at & set(range(1, steps)))
+    assert whole.text == plain.text
+    assert set(fired) < set(whole.states)
+    for step, state in whole.states.items():
+        rest = gone_on(engine, plan, state, [steps - 1])
+        assert repr(rest.rows) == repr(after(whole, step)), step
+        assert rest.outcome == whole.outcome, step
+        if step < steps - 1:
+            assert rest.states[steps - 1] == whole.states[steps - 1], step
 
 
 @pytest.mark.parametrize("model", ["cnn", "resnet_small", "transformer_small"])

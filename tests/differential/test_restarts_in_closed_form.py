@@ -12,6 +12,7 @@ import math
 import numpy as np
 import pytest
 
+from lrbench.engine.tables import control_rates
 from lrbench.record.layout import LAYER_COLUMNS, STEP_COLUMNS
 from lrbench.restarts.facts import Moved, Opened, StateFacts
 from lrbench.restarts.ledger import Ledger
@@ -40,11 +41,14 @@ def with_momentum(scale, cycles=3, peak=0.05, beta=0.9, start=5.0):
     return losses
 
 
-def without_momentum(cycles, peak=0.5, start=5.0):
+def without_momentum(cycles, peak=0.5):
+    return expected([peak * cosine(t) for t in range(cycles * CYCLE)])
+
+
+def expected(rates, start=5.0):
     mean, variance = start, 0.0
     losses = []
-    for t in range(cycles * CYCLE):
-        lr = peak * cosine(t)
+    for lr in rates:
         mean, variance = (1 - lr) * mean, (1 - lr) ** 2 * variance + lr**2
         losses.append((mean**2 + variance) / 2)
     return losses
@@ -131,6 +135,21 @@ def test_in_the_stationary_floor_a_restart_gains_exactly_nothing_and_takes_its_w
         level = np.mean(losses[r - 20 : r])
         assert row["spike"] == pytest.approx(max(smooth) - level, rel=1e-12)
         assert row["steps_to_peak"] == int(np.argmax(smooth))
+
+
+def test_in_the_stationary_floor_a_restart_is_no_better_than_its_control():
+    # The control is annealed in a straight line to the same rate at the same step.
+    rates = [0.5 * cosine(t) for t in range(6 * CYCLE)]
+    with_restarts = without_momentum(cycles=6)
+    for place in range(1, 6):
+        step, until = place * CYCLE, (place + 1) * CYCLE
+        control = control_rates(rates, step, until)
+        assert control[:step] == rates[:step]
+        assert control[-1] == rates[until - 1]
+        (*_, end) = expected(control)
+        net_gain = end - with_restarts[until - 1]
+        # Almost no rate is left to move it: it stays where it was, a little below.
+        assert -0.03 * end < net_gain < 0
 
 
 def test_a_restart_before_the_floor_is_reached_has_a_gain():

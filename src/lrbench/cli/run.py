@@ -59,6 +59,8 @@ def run(
         path, trust = results / resolved.spec.run_id, needs_trust(resolved.spec.model_dump())
         say(f"to go on: {command('resume', path, trust=trust)}, or the same command")
         raise
+    for sentence in report.talk:
+        say(sentence)
     if json:
         put_json(
             {

@@ -211,6 +211,9 @@ class Outcome:
         weights mean nothing.
     events : tuple of Event or None
         What a trigger decided; None where there was none.
+    talk : tuple of str
+        What else there is to say, such as what measurements cost: sentences that no number depends
+        on, and that are no part of what two equal runs have in common.
     """
 
     diverged_at: int | None
@@ -218,6 +221,7 @@ class Outcome:
     batch_chain: str
     weights: dict[str, str] | None
     events: tuple[Event, ...] | None = None
+    talk: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def weights_digest(self) -> str | None:

@@ -19,6 +19,7 @@ As soon as ``conductor.outcome`` is there the run is over.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -96,6 +97,7 @@ class Conductor:
         self.rates: list[float] = plan.rates[:, index].tolist()
         self.momenta = _column(plan.momenta, index)
         self.weight_decays = _column(plan.weight_decays, index)
+        self._begun = time.perf_counter()
         self._plan = plan
         self._sink = sink
         self._data = data
@@ -322,7 +324,10 @@ class Conductor:
             self.cycles.end(self._total if diverged_at is None else diverged_at, is_lost=is_lost)
         weights = None if is_lost else tensor_digests(self._model)
         events = self.cycles.events if self.cycles else None
-        self.outcome = Outcome(diverged_at, self._last, self._order.chain, weights, events)
+        talk: tuple[str, ...] = ()
+        if self._curvature:
+            talk = (self._curvature.cost(time.perf_counter() - self._begun),)
+        self.outcome = Outcome(diverged_at, self._last, self._order.chain, weights, events, talk)
 
 
 def start_of(model: nn.Module, order: BatchOrder) -> Start:

@@ -15,13 +15,16 @@ from torch import Tensor, nn
 
 from lrbench.engine.base import Restart
 from lrbench.engine.flat import FlatModel
-from lrbench.engine.optimizer_state import entries, state_names
+from lrbench.engine.optimizer_state import entries, has, state_names
 from lrbench.engine.optimizers import MOMENTS, BoundOptimizer
 from lrbench.errors import RunError
-from lrbench.restarts.policy import policy_name, reset_counter
+from lrbench.restarts.policy import is_full_reset, policy_name, reset_counter
 
 Part = tuple[str, int | str, str]
 """Kind, whose it is, and name: of a weight, a number the optimizer keeps, …"""
+
+IDLE = ("keep", "tied")
+"""Settings of a switch by which it needs no state of its own."""
 
 Weights = dict[str, Tensor]
 """Parameters and buffers, by name."""
@@ -68,8 +71,14 @@ class ResetAudit:
             What is added to the shrunken weights.
         earlier : mapping
             The second moments after the restart before, by the place of their tensor.
+
+        Raises
+        ------
+        RunError
+            What the policy changes is nowhere in the optimizer's state: there it has another name.
         """
         policy, names = self._policy, state_names(self._policy)
+        self._refuse_absent(names)
         before = self._read()
         after = dict(before)
         after |= {("weights", "", name): tensor for name, tensor in rewound.items()}
@@ -120,6 +129,24 @@ class ResetAudit:
             others = {key: value for key, value in group.items() if key != "params"}
             found |= {("group", place, key): _copy(value) for key, value in others.items()}
         return found | {("row", "", row): _copy(getattr(self._flat, row)) for row in MOMENTS}
+
+    def _refuse_absent(self, names: Mapping[str, str]) -> None:
+        wanted = [switch for switch in names if getattr(self._policy, switch) not in IDLE]
+        absent = [switch for switch in wanted if not has(self._optimizer, names[switch])]
+        if is_full_reset(self._policy):
+            # Of whatever there is.
+            absent = absent if set(absent) >= {"momentum", "first_moment", "second_moment"} else []
+        if not absent:
+            return
+        kept = ", ".join(sorted({name for entry in entries(self._optimizer) for name in entry}))
+        kind = type(self._optimizer.optimizer).__name__
+        raise RunError(
+            f"needs an optimizer that keeps {names[absent[0]]} when it restarts at step "
+            f"{self._step}; {kind} keeps {kept or 'nothing'}",
+            key=f"restart.{absent[0]}",
+            got=getattr(self._policy, absent[0]),
+            remedy=f"'restart.state_names={{{absent[0]}: its name}}', or restart=keep",
+        )
 
     def _promised_rows(self, after: Mapping[Part, Any]) -> dict[Part, Any]:
         """The flat model's rows of moments: where they live, or copies of them."""

@@ -54,7 +54,9 @@ class Watch:
         """A block of updates."""
         self._losses += (cast(float, row[_LOSS]) for row in rows)
         self._grads += (cast(float, row[_GRAD]) for row in rows)
-        self._path += sum(cast(float, row[_UPDATE]) for row in rows)
+        # One by one: a sum must not depend on where a block ends.
+        for row in rows:
+            self._path += cast(float, row[_UPDATE])
         if "cosine" in self.needs:
             self._cosines += (cast("float | None", look.rows[0][_COSINE]) for look in looks)
 

@@ -127,15 +127,17 @@ class Response:
 
     def state(self) -> tuple[int, dict[str, Floats]]:
         """Step of the last logged update, and the arrays."""
-        return self._last_step, {
+        arrays = {
             "last": self._last,
             "before": self._before,
             "step_after": self._step_after,
             "peak": self._peak,
             "peak_at": self._peak_at,
-            "cosine_sums": self._cosine_sums.copy(),
-            "cosine_counts": self._cosine_counts.copy(),
+            "cosine_sums": self._cosine_sums,
+            "cosine_counts": self._cosine_counts,
         }
+        # Copies: two of them are one array while a cycle has no logged update yet.
+        return self._last_step, {name: values.copy() for name, values in arrays.items()}
 
     def restore(self, last_step: int, arrays: dict[str, Floats]) -> None:
         """Be as :meth:`state` said."""

@@ -23,7 +23,7 @@ from lrbench.workflows.isolated import isolated
 from lrbench.workflows.packing import recorded_slot
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.training import Manner, Origin, Trainee, train
+from lrbench.workflows.training import Manner, Origin, Trained, Trainee, train
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,8 @@ class RunReport:
         The record was complete before, and nothing was trained.
     seconds : float
         Of this call.
+    talk : tuple of str
+        What else there is to say of it, such as what measurements cost.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class RunReport:
     diverged_at: int | None
     was_there: bool
     seconds: float
+    talk: tuple[str, ...] = ()
 
 
 def resolve_overrides(
@@ -230,7 +233,7 @@ def _to_be_trained(writer: RecordWriter, force: bool) -> Record | None:
 
 def _trained(
     trainees: Sequence[Trainee], manner: Manner, on_stop: Callable[[], None]
-) -> list[dict[str, Any] | Exception]:
+) -> list[Trained | Exception]:
     """What each came to; where there is one, what stops it is named as its own."""
     path = trainees[0].writer.path
     try:
@@ -241,7 +244,7 @@ def _trained(
 
 
 def _ended(
-    writer: RecordWriter, result: dict[str, Any] | Exception, started: float
+    writer: RecordWriter, result: Trained | Exception, started: float
 ) -> RunReport | Exception:
     """Close a writer, and tell what became of its run."""
     if isinstance(result, Exception):
@@ -249,8 +252,9 @@ def _ended(
         writer.__exit__(type(named), named, named.__traceback__)
         return named
     writer.__exit__(None, None, None)
-    status = Status.COMPLETE if result["diverged_at"] is None else Status.DIVERGED
-    return _report(Record(writer.path, status, result=result), False, started)
+    closing = result.result
+    status = Status.COMPLETE if closing["diverged_at"] is None else Status.DIVERGED
+    return _report(Record(writer.path, status, result=closing), False, started, result.talk)
 
 
 def _named(error: Exception, path: Path) -> LrbenchError:
@@ -269,7 +273,9 @@ def run_job(
     return run(resolved, results, **vars(manner), slot=slot, on_progress=report)
 
 
-def _report(record: Record, was_there: bool, started: float) -> RunReport:
+def _report(
+    record: Record, was_there: bool, started: float, talk: tuple[str, ...] = ()
+) -> RunReport:
     return RunReport(
         path=record.path,
         status=record.status,
@@ -277,4 +283,5 @@ def _report(record: Record, was_there: bool, started: float) -> RunReport:
         diverged_at=record.result["diverged_at"],
         was_there=was_there,
         seconds=time.monotonic() - started,
+        talk=talk,
     )

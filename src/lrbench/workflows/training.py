@@ -75,6 +75,22 @@ class Trainee:
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A run that was trained to its end.
+
+    Parameters
+    ----------
+    result : dict
+        The closing file.
+    talk : tuple of str
+        What else there is to say of this attempt; its note has it too.
+    """
+
+    result: dict[str, Any]
+    talk: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Entrant:
     """A trainee, with all that its training begins with."""
 
@@ -92,13 +108,13 @@ class _Entrant:
 
 def train(
     trainees: Sequence[Trainee], manner: Manner, *, on_stop: Callable[[], None]
-) -> list[dict[str, Any] | Exception]:
+) -> list[Trained | Exception]:
     """Train runs that fit together to their ends, and close their records.
 
     Returns
     -------
     list
-        The closing file of each, or what stopped it while others went on. What stops the only one
+        What each came to, or what stopped it while others went on. What stops the only one
         is raised.
     """
     compute = trainees[0].run.spec.compute
@@ -115,7 +131,7 @@ def train(
             if len(trainees) == 1:
                 raise
             entrants.append(error)
-    ended: dict[int, dict[str, Any] | Exception] = {
+    ended: dict[int, Trained | Exception] = {
         place: one for place, one in enumerate(entrants) if isinstance(one, Exception)
     }
     there = {place: one for place, one in enumerate(entrants) if isinstance(one, _Entrant)}
@@ -153,7 +169,7 @@ def _entrant(
 
 def _train_at_one_step(
     entrants: Sequence[_Entrant], manner: Manner, on_stop: Callable[[], None]
-) -> list[dict[str, Any] | Exception]:
+) -> list[Trained | Exception]:
     specs = [one.trainee.run.spec for one in entrants]
     slots = [one.trainee.slot for one in entrants]
     plan = joined([one.plan for one in entrants], specs, slots)
@@ -174,13 +190,16 @@ def _train_at_one_step(
             for one in entrants
         ]
         outcomes = ENGINES[specs[0].compute.engine](plan, sinks)
-        closed: list[dict[str, Any] | Exception] = []
+        closed: list[Trained | Exception] = []
         for one, sink, outcome in zip(entrants, sinks, outcomes, strict=True):
             if isinstance(outcome, Failure):
                 closed.append(outcome.error)
                 continue
             try:
-                closed.append(one.trainee.writer.close(sink.result(outcome)))
+                for sentence in outcome.talk:
+                    one.trainee.writer.remark(sentence)
+                result = one.trainee.writer.close(sink.result(outcome))
+                closed.append(Trained(result, outcome.talk))
             except Exception as error:
                 if len(entrants) == 1:
                     raise

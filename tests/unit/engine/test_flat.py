@@ -138,35 +138,47 @@ def test_the_moments_of_a_built_in_optimizer_live_in_the_matrix():
     assert flat.momentum.abs().sum() > 0
 
 
+def measured(flat, optimizer, *, has_layers):
+    """What the diagnostics say of an update that is already made, with its layers if it has any."""
+    diagnostics = Diagnostics(flat, has_layers=has_layers)
+    before, flat.weight[:] = flat.weight.clone(), 3.0 * (flat.weight != 0)
+    diagnostics.before_update(has_layers)
+    flat.weight.copy_(before)
+    diagnostics.after_update(0, torch.tensor(0.5), optimizer, has_layers)
+    head = (0, 0.0, 0.1, 0.9, 0.0)
+    close = [0] if has_layers else []
+    (row,), looks = diagnostics.fetch([head], [bytes(range(32))], close, optimizer.moments)
+    assert row[:6] == (*head, 0.5)
+    assert row[-1] == "0001020304050607"
+    return row[6:-1], looks
+
+
 @pytest.mark.parametrize("size", [1000, 1_000_000])
 def test_norms_keep_their_digits_however_many_numbers_there_are(size):
     # Numbers of one size are the worst: torch's own float32 norm is wrong in the fourth digit.
-    model = nn.Linear(size // 10, 10, bias=False)
-    flat = FlatModel(model)
-    diagnostics = Diagnostics(flat, 1)
+    flat = FlatModel(nn.Linear(size // 10, 10, bias=False))
+    optimizer = BoundOptimizer(flat, OPTIMIZERS["adam"].builder, 0.0, {}, own=False)
+    optimizer.update(0.0)
     flat.grad[:size] = 0.01
-    flat.weight[:size] = 3.0
-    diagnostics.before_update()
     flat.weight[:size] = 1.0
     flat.momentum[:size] = 0.1
-    flat.second_moment[:size] = 0.3
-    moments = {"momentum", "second_moment"}
-    diagnostics.after_update(0, 0, torch.tensor(0.5), moments)
-    head = (0, 0.0, 0.1, 0.9)
-    (row,), (layer,) = diagnostics.fetch(range(1), [head], [bytes(range(32))], moments)
+    flat.second_moment[:size] = 0.36
+    norms, (look,) = measured(flat, optimizer, has_layers=True)
     root = math.sqrt(size)
-    wanted = [0.01 * root, 2.0 * root, root, 0.1 * root, 0.3]
-    assert list(row[5:10]) == pytest.approx(wanted, rel=1e-6)
-    assert list(layer[2:]) == pytest.approx(wanted, rel=1e-6)
-    assert row[:5] == (*head, 0.5)
-    assert row[10] == "0001020304050607"
+    wanted = [0.01 * root, 2.0 * root, root, 0.1 * root, 0.36]
+    assert list(norms) == pytest.approx(wanted, rel=1e-6)
+    # The root with its bias corrected by the one update; momentum and gradient are parallel.
+    closer = [0.6 / math.sqrt(1 - 0.999), 1.0, 1.0]
+    assert (look.step, [row[:2] for row in look.rows]) == (0, [(0, ""), (0, "weight")])
+    for row in look.rows:
+        assert list(row[2:]) == pytest.approx([*wanted, *closer], rel=1e-6)
 
 
 def test_moments_that_are_not_kept_have_no_number():
     flat = FlatModel(small())
-    diagnostics = Diagnostics(flat, None)
-    diagnostics.before_update()
-    diagnostics.after_update(0, 0, torch.tensor(0.5), set())
-    (row,), layers = diagnostics.fetch(range(1), [(0, 0.0, 0.1, None)], [bytes(32)], set())
-    assert row[8:10] == (None, None)
-    assert layers == []
+    optimizer = BoundOptimizer(flat, OPTIMIZERS["sgd"].builder, 0.1, {"momentum": 0.0}, own=False)
+    norms, looks = measured(flat, optimizer, has_layers=False)
+    assert norms[3:] == (None, None)
+    assert looks == []
+    _, (look,) = measured(flat, optimizer, has_layers=True)
+    assert all(row[5:9] == (None,) * 4 for row in look.rows)
