@@ -195,6 +195,8 @@ def by_plain_torch(
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_restart_does_to_the_state_what_its_policy_says_and_nothing_else(engine, name):
+    if name.startswith("own"):
+        rows.takes_what_is_the_users_own(engine)
     case = CASES[name]
     plan = plan_of(engine, case.optimizer, case.settings, restart=case.restart)
     run = rows.train(engine, plan)
@@ -221,6 +223,8 @@ def close(value: float | None) -> Any:
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.by_hand != nothing])
 def test_every_policy_of_these_tests_changes_what_follows(engine, name):
+    if name.startswith("own"):
+        rows.takes_what_is_the_users_own(engine)
     case = CASES[name]
     settings = (case.optimizer, case.settings)
     run = rows.train(engine, plan_of(engine, *settings, restart=case.restart))

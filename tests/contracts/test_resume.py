@@ -250,6 +250,7 @@ class Counting(nn.Module):
 
 @pytest.mark.parametrize("model", [Odd, Counting])
 def test_what_a_model_keeps_beside_its_weights_goes_on_with_them(engine, model):
+    rows.takes_what_is_the_users_own(engine)
     plan = rows.with_model(rows.plan_of(engine, steps=STEPS, eval_every=5), model)
     goes_on_anywhere(engine, plan)
 
@@ -302,6 +303,7 @@ USERS = {
 
 @pytest.mark.parametrize("name", USERS)
 def test_a_users_own_optimizer_goes_on_to_the_same_bits(engine, name, optimizer_path):
+    rows.takes_what_is_the_users_own(engine)
     kind, settings = USERS[name]
     target = optimizer_path(kind)
     goes_on_anywhere(
@@ -386,6 +388,7 @@ class Alias(nn.Linear):
 
 @pytest.mark.parametrize("model", [InAList, Alias])
 def test_a_model_whose_state_would_not_come_back_is_told_so(engine, model):
+    rows.takes_what_is_the_users_own(engine)
     plan = rows.with_model(rows.plan_of(engine, steps=4), model)
     with pytest.raises(RunError, match="checkpoint cannot hold"):
         saved(engine, plan, at=[2])
@@ -398,6 +401,7 @@ OWN_WAYS = [WithItsOwn, Callback, ItsParameters, ItsGradients, ByColumns, Defaul
 def test_a_state_that_cannot_be_held_is_told_when_it_is_asked_for_not_later(
     engine, kind, optimizer_path
 ):
+    rows.takes_what_is_the_users_own(engine)
     plan = rows.plan_of(engine, optimizer=("own", {}), target=optimizer_path(kind), steps=4)
     with pytest.raises(RunError, match="checkpoint cannot hold"):
         saved(engine, plan, [2])

@@ -40,7 +40,13 @@ def data_cache(tmp_path_factory):
 
 @pytest.fixture(params=ENGINES)
 def engine(request):
-    return ENGINES[request.param]
+    def train(plan: Plan, sinks: Sequence[Any]) -> Any:
+        more = {"lanes": max(2, len(sinks)), "compile": False}
+        return ENGINES[request.param](
+            replace(plan, compute=plan.compute.model_copy(update=more)), sinks
+        )
+
+    return train
 
 
 @dataclass

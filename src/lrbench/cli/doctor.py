@@ -11,22 +11,48 @@ from typing import Annotated
 import typer
 
 from lrbench.cli.console import put, put_json, say
-from lrbench.cli.options import Json, Results
-from lrbench.errors import ExitCode
+from lrbench.cli.options import Json, Overrides, Results
+from lrbench.errors import ConfigError, ExitCode
+
+LEVELS = {
+    "L0": "a lane depends on its neighbours; this engine refuses the model",
+    "L1": "the same width and slot give the same bits in any company",
+    "L2": "any slot, and any width from two up, gives the same bits in any company",
+    "L3": "any slot and any width give the same bits in any company",
+    "L4": "any slot and any width give the bits of the loop engine",
+}
 
 WIDEST = 30
 """Characters of a value for which the marks behind the values of a topic make room."""
 
 
 def doctor(
+    overrides: Overrides = None,
     results: Results = Path("results"),
     selftest: Annotated[
         bool,
         typer.Option("--selftest", help="Also run twice, kill, go on, compare: half a minute."),
     ] = False,
+    lanes: Annotated[
+        bool,
+        typer.Option(
+            "--lanes", help="Measure on what a lane's bits depend, for model=… dataset=…: seconds."
+        ),
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Check versions, device, determinism flags, disk and folders."""
+    """Check versions, device, determinism flags, disk and folders.
+
+    With --lanes: how independent a lane of compute.engine=lanes is of its slot, of their number
+    and of its neighbours, for the model of the overrides.
+    """
+    if lanes:
+        _measure_lanes(overrides or [], json)
+        return
+    if overrides:
+        raise ConfigError(
+            "takes settings with --lanes only", key="lrbench doctor", got=overrides[0]
+        )
     from lrbench.workflows.doctor import examine
     from lrbench.workflows.selftest import selftest as trials
 
@@ -61,6 +87,39 @@ def doctor(
                 put(line)
         put("everything is in order" if not bad else f"{len(bad)} to look at: {bad[0].name}")
     if bad:
+        raise typer.Exit(int(ExitCode.DIFFERENCE))
+
+
+def _measure_lanes(overrides: list[str], as_json: bool) -> None:
+    from lrbench.workflows.levels import examine
+    from lrbench.workflows.run import resolve_overrides
+
+    if not any(text.startswith("compute.engine") for text in overrides):
+        overrides = [*overrides, "compute.engine=lanes"]
+    run = resolve_overrides(overrides)
+    compute = run.spec.compute
+    how = "compiled" if compute.compile else "operation by operation"
+    say(f"training {run.spec.model.name} in {compute.lanes} lanes, {how}, a few times")
+    found = examine(run)
+    if as_json:
+        put_json(
+            {
+                "level": found.level,
+                "trials": [vars(trial) for trial in found.trials],
+                "model": run.spec.model.name,
+                "dataset": run.spec.dataset.name,
+                "lanes": compute.lanes,
+                "compile": compute.compile,
+                "profile": compute.profile,
+            }
+        )
+    else:
+        width = max(len(trial.name) for trial in found.trials)
+        for trial in found.trials:
+            parted = "the same bits" if trial.is_same else f"other bits at update {trial.parted_at}"
+            put(f"  {trial.name:<{width}}  {parted}")
+        put(f"{found.level}: {LEVELS[found.level]}")
+    if found.level == "L0":
         raise typer.Exit(int(ExitCode.DIFFERENCE))
 
 

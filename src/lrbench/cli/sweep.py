@@ -102,9 +102,11 @@ def _headline(plan: SweepPlan) -> str:
 
 
 def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
-    from lrbench.workflows.sweep import estimate_seconds
+    from lrbench.workflows.estimate import estimate, estimate_of_loop
 
-    seconds = estimate_seconds(plan, workers)
+    estimates = [estimate(plan, workers)]
+    if estimates[0].engine == "lanes":
+        estimates.append(estimate_of_loop(plan, workers))
     arms: list[dict[str, Any]] = []
     for index, arm in enumerate(plan.spec.arms):
         jobs = [job for job in plan.jobs if job.arm == index]
@@ -124,7 +126,11 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
                 "runs": len(plan.jobs),
                 "missing": len(plan.missing),
                 "workers": workers,
-                "estimated_seconds": round(seconds, 1),
+                "estimated_seconds": round(estimates[0].seconds, 1),
+                "engines": [
+                    {"engine": e.engine, "plans": e.plans, "seconds": round(e.seconds, 1)}
+                    for e in estimates
+                ],
                 "sweep": str(plan.path),
             }
         )
@@ -142,7 +148,12 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
     out().print(table)
     crew = _count(workers, "worker")
-    put(f"about {_duration(seconds)} with {crew}, by a few updates timed just now")
+    lanes, *others = estimates
+    if others:
+        width = plan.missing[0].run.spec.compute.lanes if plan.missing else 0
+        put(f"{_count(lanes.plans, 'plan')} of {width} lanes")
+        put(f"with the loop engine about {_duration(others[0].seconds)} instead of")
+    put(f"about {_duration(lanes.seconds)} with {crew}, by a few updates timed just now")
     put("nothing was written; without --dry-run the sweep's file will be")
     put(str(plan.path))
 

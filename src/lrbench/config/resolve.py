@@ -15,6 +15,7 @@ from lrbench.config.lengths import run_lengths
 from lrbench.config.restarting import resolve_restarts
 from lrbench.config.settings import read_settings
 from lrbench.engine.device import check_device
+from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.optimizers import OPTIMIZERS, base_of, base_settings
 from lrbench.errors import ConfigError
 from lrbench.spec.imports import resolve_import
@@ -92,7 +93,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     findings = Findings(composed.origins, composed.replaced)
     settings = read_settings(composed, findings)
     if settings is not None:
-        findings.attempt("compute", check_device, settings.compute)
+        findings.attempt("compute", check_device, settings.compute.spec())
     parts = read_parts(composed.values, findings)
     assert settings is not None
 
@@ -118,6 +119,9 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         base = findings.attempt_own(
             parts.optimizer.target, "optimizer", _check_optimizer, parts, list(model.parameters())
         )
+    compute = settings.compute.spec()
+    if compute.engine == "lanes" and model is not None:
+        findings.attempt("", check_lanes, model, parts.optimizer, data, lengths.train.batch_size)
     fitter = Fitter(parts.optimizer.lr, lengths, findings)
     schedule, fitted = fitter.fit(
         parts.schedule, "schedule", parts.optimizer.lr, is_rebuilt=parts.trigger is not None
@@ -132,7 +136,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         schedule=schedule,
         train=lengths.train,
         diagnostics=lengths.diagnostics,
-        compute=settings.compute,
+        compute=compute,
         seed=settings.seed,
         streams=settings.streams,
         restart=restarts.spec,

@@ -16,7 +16,7 @@ from lrbench.spec.durations import FORMS, is_duration
 from lrbench.spec.frozen import Frozen, Positive
 from lrbench.spec.parameters import problems
 from lrbench.spec.restart import RestartSpec
-from lrbench.spec.run import RESTART_WINDOW, ComputeSpec, Seed, StreamSeeds
+from lrbench.spec.run import RESTART_WINDOW, ComputeSpec, Profile, Seed, StreamSeeds
 
 
 def _duration(value: Any) -> int | str:
@@ -81,6 +81,23 @@ class Restart(RestartSpec):
     keep_checkpoints: bool = False
 
 
+class Compute(ComputeSpec):
+    """On what the numbers are computed; a profile of None stands for the usual one."""
+
+    profile: Profile | None = None  # type: ignore[assignment]
+
+    def spec(self) -> ComputeSpec:
+        """As the run has it: lanes lie anywhere in memory, so where it can be had, strict."""
+        # Here, because it loads torch, which a schedule's preview has no need of.
+        from lrbench.engine.profiles import lacking
+
+        profile = self.profile
+        if profile is None:
+            is_held = self.engine == "lanes" and self.device == "cpu" and self.threads == 1
+            profile = "strict" if is_held and not lacking() else "native"
+        return ComputeSpec.model_validate(dict(self) | {"profile": profile})
+
+
 class Settings(Frozen):
     """A whole configuration; the four components are checked against their own signatures."""
 
@@ -90,7 +107,7 @@ class Settings(Frozen):
     schedule: dict[str, Any]
     restart: Restart
     trigger: dict[str, Any]
-    compute: ComputeSpec
+    compute: Compute
     diagnostics: Diagnostics
     train: Train
     seed: Seed
@@ -100,7 +117,7 @@ class Settings(Frozen):
 
 _GROUPS: dict[str, type[BaseModel]] = {
     "train": Train,
-    "compute": ComputeSpec,
+    "compute": Compute,
     "diagnostics": Diagnostics,
     "restart": Restart,
     "streams": StreamSeeds,

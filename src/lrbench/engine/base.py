@@ -141,6 +141,11 @@ class Plan:
     curvature : CurvatureSpec or None
     compute : ComputeSpec
     lanes : tuple of Lane, of length num_lanes
+    slots : tuple of int, optional
+        Where the lanes lie in a vectorised program of ``compute.lanes`` slots; default: one after
+        the other from 0. The slots that are left are filled with copies.
+    model_key : str
+        Equal only for models that are one function of their weights; empty: like no other.
     """
 
     data: Prepared
@@ -155,6 +160,8 @@ class Plan:
     weight_decays: NDArray[np.float64] | None = None
     restart_window: int = RESTART_WINDOW
     curvature: CurvatureSpec | None = None
+    slots: tuple[int, ...] | None = None
+    model_key: str = ""
 
     @property
     def total_steps(self) -> int:
@@ -222,6 +229,13 @@ class Outcome:
         return None if self.weights is None else whole_digest(self.weights)
 
 
+@dataclass(frozen=True)
+class Failure:
+    """What stopped one lane while the others went on."""
+
+    error: Exception
+
+
 class Sink(Protocol):
     """Where an engine delivers one lane's rows.
 
@@ -269,5 +283,5 @@ class Sink(Protocol):
 class Train(Protocol):
     """An engine: trains every lane of the plan, each with its sink."""
 
-    def __call__(self, plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
-        """Outcomes in the order of the lanes."""
+    def __call__(self, plan: Plan, sinks: Sequence[Sink]) -> Sequence[Outcome | Failure]:
+        """Outcomes in the order of the lanes; what stops the only lane of a plan is raised."""

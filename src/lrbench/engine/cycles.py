@@ -222,15 +222,25 @@ class Cycles:
         self._peak = None
         self._plan_restarts(course.restarts)
 
-    def begin(self, step: int, capture: Callable[[], State]) -> None:
-        """Update ``step`` is to be made next: the restart before it, if there is one."""
+    def is_start(self, step: int) -> bool:
+        """Whether a cycle begins with update ``step``."""
+        return step in self._restarts
+
+    def begin(self, step: int, capture: Callable[[], State]) -> bool:
+        """Update ``step`` is to be made next: the restart before it, if there is one.
+
+        Returns
+        -------
+        bool
+            Whether it did something to the state.
+        """
         restart = self._restarts.get(step)
         if restart is None:
-            return
+            return False
         self._sink.keep(step, capture)
         self._close(step, self.movement.close())
         if restart.policy is None:
-            return
+            return False
         applied = self._restarter.apply(restart)
         self._ledger.open(
             Opened(
@@ -250,6 +260,7 @@ class Cycles:
                 after=applied.after,
             )
         )
+        return True
 
     def end(self, done: int, *, is_lost: bool) -> None:
         """The run ends after ``done`` updates that count; where it is lost, its weights do not."""

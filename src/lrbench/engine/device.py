@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from lrbench import __version__
+from lrbench.engine.compiler import check_compiler, compiler_version
 from lrbench.engine.profiles import NUMERIC, check_profile, mkl_mode, started_with, variables_of
 from lrbench.errors import DeviceError
 from lrbench.record.environment import environment
@@ -55,6 +56,8 @@ def check_device(compute: ComputeSpec) -> None:
         relation = f"must not exceed the {cores} cores of this machine"
         raise DeviceError(relation, key="threads", got=compute.threads)
     check_profile(compute)
+    if _is_compiled(compute):
+        check_compiler()
 
 
 def configure(compute: ComputeSpec) -> dict[str, Switch]:
@@ -93,6 +96,10 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
         "onednn": Switch(uses_onednn, torch.backends.mkldnn.enabled),
         **_libraries(compute),
     }
+
+
+def _is_compiled(compute: ComputeSpec) -> bool:
+    return compute.engine == "lanes" and compute.compile
 
 
 def _libraries(compute: ComputeSpec) -> dict[str, Switch]:
@@ -151,6 +158,7 @@ def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]
         "default_dtype": str(torch.get_default_dtype()),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "engine": compute.engine,
+        **({"compiler": compiler_version()} if _is_compiled(compute) else {}),
         "switches": {
             name: {"asked": s.asked, "effective": s.effective, "took_effect": s.took_effect}
             for name, s in switches.items()

@@ -24,7 +24,7 @@ block at a time, so that the host never waits for a single step.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -141,61 +141,103 @@ class Diagnostics:
         close: Sequence[int],
         moments: set[str],
     ) -> tuple[list[Row], list[CloseLook]]:
-        """The block's rows for ``steps.csv``, and its closer looks.
+        """The block's rows for ``steps.csv``, and its closer looks, as :func:`told` has them."""
+        count, places = len(heads), list(close)
+        every = torch.cat([self._norms[0, :count], self._moments[0, :count, None]], dim=1)
+        looks: list[list[list[float]]] = []
+        if places:
+            at = [self._norms[:, places], self._moments[:, places, None], self._closer[:, places]]
+            looks = torch.cat(at, dim=2).transpose(0, 1).tolist()
+        block = Block(self._losses[:count].tolist(), every.tolist(), looks, self._corrections)
+        rows = told(block, heads, digests, close, self._names, self._sizes, moments)
+        self._corrections = {}
+        return rows
 
-        Parameters
-        ----------
-        heads : sequence of (step, epoch, lr, momentum, weight decay)
-            Of the updates in the block, the first at place 0.
-        digests : sequence of bytes
-            Batch digests, of which the log gets the first 16 hexadecimal digits.
-        close : sequence of int
-            Places that were looked at closely.
-        moments : set of str
-            Which moments the optimizer keeps; the others' fields stay empty.
-        """
-        count = len(heads)
-        losses = self._losses[:count].tolist()
-        norms = self._norms[:, :count].tolist()
-        second = self._moments[:, :count].tolist()
-        closer = self._closer[:, list(close)].tolist() if close else []
 
-        def measured(part: int, place: int) -> tuple[float | None, ...]:
-            grad, update, weight, momentum = map(math.sqrt, norms[part][place])
-            return (
-                grad,
-                update,
-                weight,
-                momentum if "momentum" in moments else None,
-                second[part][place] / self._sizes[part] if "second_moment" in moments else None,
-            )
+@dataclass(frozen=True)
+class Block:
+    """What was measured at the updates of a block, as numbers of the host.
 
-        def looked(part: int, at: int, place: int) -> tuple[float | None, ...]:
-            with_momentum, momentum, with_update, roots, _ = closer[part][at]
-            grad, update, *_ = norms[part][place]
-            root = roots / self._sizes[part] / math.sqrt(self._corrections.get(place, 1.0))
-            return (
-                root if "second_moment" in moments else None,
-                _cosine(with_momentum, grad, momentum),
-                _cosine(with_update, grad, update),
-            )
+    Parameters
+    ----------
+    losses : list of float
+        Of every update.
+    whole : list of lists of 5 floats
+        Of every update: four squared norms of the whole model, in the order of ``flat.ROWS``, and
+        the sum of its second moment.
+    looks : list of lists, a part of the model each, of 10 floats
+        Of every update that was looked at closely: the same of each part, and ``CLOSE``.
+    corrections : mapping of int to float
+        The bias correction of the second moment at the places that were looked at; 1 by default.
+    """
 
-        rows: list[Row] = [
-            (*heads[place], losses[place], *measured(0, place), digests[place][:8].hex())
-            for place in range(count)
-        ]
-        looks = []
-        for at, place in enumerate(close):
-            step = heads[place][0]
-            assert isinstance(step, int)
-            layers = tuple(
-                (step, name, *measured(part, place), *looked(part, at, place))
-                for part, name in enumerate(self._names)
-            )
-            ways = tuple(math.sqrt(cells[at][-1]) for cells in closer)
-            looks.append(CloseLook(step, layers, ways))
-        self._corrections.clear()
-        return rows, looks
+    losses: Sequence[float]
+    whole: Sequence[Sequence[float]]
+    looks: Sequence[Sequence[Sequence[float]]]
+    corrections: Mapping[int, float]
+
+
+def told(
+    block: Block,
+    heads: Sequence[Row],
+    digests: Sequence[bytes],
+    close: Sequence[int],
+    names: Sequence[str],
+    sizes: Sequence[int],
+    moments: set[str],
+) -> tuple[list[Row], list[CloseLook]]:
+    """The rows of a block for ``steps.csv``, and its closer looks.
+
+    Parameters
+    ----------
+    block : Block
+    heads : sequence of (step, epoch, lr, momentum, weight decay)
+        Of the updates in the block, the first at place 0.
+    digests : sequence of bytes
+        Batch digests, of which the log gets the first 16 hexadecimal digits.
+    close : sequence of int
+        Places that were looked at closely.
+    names, sizes : sequences of str and int
+        Of the parts of the model, the whole of it first.
+    moments : set of str
+        Which moments the optimizer keeps; the others' fields stay empty.
+    """
+    has_momentum, has_second = "momentum" in moments, "second_moment" in moments
+
+    def measured(sums: Sequence[float], size: int) -> tuple[float | None, ...]:
+        grad, update, weight, momentum = map(math.sqrt, sums[:4])
+        return (
+            grad,
+            update,
+            weight,
+            momentum if has_momentum else None,
+            sums[4] / size if has_second else None,
+        )
+
+    def looked(sums: Sequence[float], size: int, place: int) -> tuple[float | None, ...]:
+        grad, update = sums[:2]
+        with_momentum, momentum, with_update, roots = sums[5:9]
+        root = roots / size / math.sqrt(block.corrections.get(place, 1.0))
+        return (
+            root if has_second else None,
+            _cosine(with_momentum, grad, momentum),
+            _cosine(with_update, grad, update),
+        )
+
+    rows: list[Row] = [
+        (*head, loss, *measured(sums, sizes[0]), digest[:8].hex())
+        for head, loss, sums, digest in zip(heads, block.losses, block.whole, digests, strict=True)
+    ]
+    looks = []
+    for place, parts in zip(close, block.looks, strict=True):
+        step = heads[place][0]
+        assert isinstance(step, int)
+        layers = tuple(
+            (step, name, *measured(sums, size), *looked(sums, size, place))
+            for name, size, sums in zip(names, sizes, parts, strict=True)
+        )
+        looks.append(CloseLook(step, layers, tuple(math.sqrt(sums[9]) for sums in parts)))
+    return rows, looks
 
 
 def _cosine(product: float, first: float, second: float) -> float | None:

@@ -33,6 +33,51 @@ class LayerSpan:
     size: int
 
 
+@dataclass(frozen=True)
+class Layout:
+    """Where the trainable parameters of a model lie in a row.
+
+    Parameters
+    ----------
+    places : dict of str to int
+        The first column of each, in the order of the layers.
+    columns : int
+        Of the row, padding included.
+    layers : tuple of LayerSpan
+    """
+
+    places: dict[str, int]
+    columns: int
+    layers: tuple[LayerSpan, ...]
+
+
+def layout_of(model: nn.Module) -> Layout:
+    """The layout of a model.
+
+    Raises
+    ------
+    ConfigError
+        Its trainable parameters are not all of one type.
+    """
+    named = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    first = next(iter(named.values()))
+    if len({(p.dtype, p.device) for p in named.values()}) > 1:
+        types = ", ".join(sorted({str(p.dtype) for p in named.values()}))
+        raise ConfigError(f"must have parameters of one type (they are {types})", key="model")
+    step = ALIGNMENT // first.element_size()
+    layers: list[LayerSpan] = []
+    places: dict[str, int] = {}
+    end = 0
+    for layer in parameter_layers(model):
+        start = end
+        for name in layer.parameters:
+            places[name] = end
+            end += -(-named[name].numel() // step) * step
+        size = sum(named[name].numel() for name in layer.parameters)
+        layers.append(LayerSpan(layer.name, start, end, size))
+    return Layout(places, end, tuple(layers))
+
+
 class FlatModel:
     """A model whose trainable parameters live in one matrix.
 
@@ -40,6 +85,8 @@ class FlatModel:
     ----------
     model : nn.Module
         On its device and in its type; at least one trainable parameter, all of one type.
+    home : tuple of two Tensors, of shapes (4, columns) and (columns,), optional
+        Zeros that are to be its rows and second moment; default: made here.
 
     Attributes
     ----------
@@ -52,32 +99,20 @@ class FlatModel:
         Trainable numbers, without padding.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, home: tuple[Tensor, Tensor] | None = None) -> None:
         self.model = model
-        named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-        first = next(iter(named.values()))
-        if len({(p.dtype, p.device) for p in named.values()}) > 1:
-            types = ", ".join(sorted({str(p.dtype) for p in named.values()}))
-            raise ConfigError(f"must have parameters of one type (they are {types})", key="model")
-
-        self.layers: list[LayerSpan] = []
-        places: dict[str, int] = {}
-        step = ALIGNMENT // first.element_size()
-        end = 0
-        for layer in parameter_layers(model):
-            start = end
-            for name in layer.parameters:
-                places[name] = end
-                end += -(-named[name].numel() // step) * step
-            size = sum(named[name].numel() for name in layer.parameters)
-            self.layers.append(LayerSpan(layer.name, start, end, size))
-
+        layout = layout_of(model)
+        named = dict(model.named_parameters())
+        self.layers = list(layout.layers)
         self.size = sum(layer.size for layer in self.layers)
-        self.rows = torch.zeros(len(ROWS), end, dtype=first.dtype, device=first.device)
+        self.parameters = [named[name] for name in layout.places]
+        self.places = list(layout.places.values())
+        first = self.parameters[0]
+        if home is None:
+            rows = torch.zeros(len(ROWS), layout.columns, dtype=first.dtype, device=first.device)
+            home = rows, torch.zeros_like(rows[0])
+        self.rows, self.second_moment = home
         self.grad, self.update, self.weight, self.momentum = self.rows.unbind(0)
-        self.second_moment = torch.zeros_like(self.grad)
-        self.parameters = [named[name] for name in places]
-        self.places = list(places.values())
         for parameter, weight, grad in zip(
             self.parameters, self.views(self.weight), self.views(self.grad), strict=True
         ):

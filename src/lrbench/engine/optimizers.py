@@ -266,12 +266,7 @@ class BoundOptimizer:
             As the optimizer has them at the moment of the update (the first parameter group;
             momentum is ``momentum``, or the first of ``betas``, or absent).
         """
-        for group in self._groups:
-            group["lr"] = rate
-            if momentum is not None:
-                _set_momentum(group, momentum)
-            if weight_decay is not None:
-                group["weight_decay"] = weight_decay
+        self._set(rate, momentum, weight_decay)
         group = self._groups[0]
         applied = (
             group["lr"],
@@ -287,6 +282,14 @@ class BoundOptimizer:
         lr, *others = applied
         momentum, weight_decay = (None if x is None else float(x) for x in others)
         return float(lr), momentum, weight_decay
+
+    def _set(self, rate: float, momentum: float | None, weight_decay: float | None) -> None:
+        for group in self._groups:
+            group["lr"] = rate
+            if momentum is not None:
+                _set_momentum(group, momentum)
+            if weight_decay is not None:
+                group["weight_decay"] = weight_decay
 
     def copy_moments(self) -> None:
         """Bring the flat model's copies of the moments of a user's own optimizer up to date."""

@@ -58,6 +58,11 @@ class BatchOrder:
         digest = hashlib.sha256(self._digests[start : start + self._batch_size].data).digest()
         return self._batches[place], digest
 
+    def epoch_of(self, step: int) -> Tensor:
+        """Indices of every batch of the epoch that ``step`` is in: (steps_per_epoch, batch)."""
+        self.batch(step)
+        return torch.stack(self._batches)
+
     def seal(self, digests: Iterable[bytes]) -> None:
         """Add the digests of batches that were trained on to the chain, in order."""
         for digest in digests:

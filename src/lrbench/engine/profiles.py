@@ -122,8 +122,8 @@ def check_profile(compute: ComputeSpec) -> None:
     if name == "native":
         return
     problems = []
-    if lacking := _lacking():
-        relation = f"needs an x86 processor with AVX2 and a torch built with MKL ({lacking} here)"
+    if missing := lacking():
+        relation = f"needs an x86 processor with AVX2 and a torch built with MKL ({missing} here)"
         problems.append(Problem(relation, "profile", name, remedy=".profile=native"))
     if compute.threads != 1:
         relation = f"must be 1 with compute.profile={name}: more threads, other bits"
@@ -135,8 +135,8 @@ def check_profile(compute: ComputeSpec) -> None:
         raise DeviceError(problems)
 
 
-def _lacking() -> str:
-    """What this machine or torch has not got; empty if all is there."""
+def lacking() -> str:
+    """What this machine or torch has not got for strict and portable; empty if all is there."""
     machine = platform.machine()
     if machine.lower() not in ("x86_64", "amd64"):
         return machine

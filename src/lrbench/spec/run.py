@@ -37,7 +37,7 @@ def _device(name: str) -> str:
 
 Device = Annotated[str, AfterValidator(_device)]
 Precision = Literal["float32", "float64", "bf16"]
-Engine = Literal["loop"]
+Engine = Literal["loop", "lanes"]
 Profile = Literal["native", "strict", "portable"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -123,8 +123,14 @@ class ComputeSpec(Frozen):
 
     Parameters
     ----------
+    engine : {"loop", "lanes"}
+        One run after the other, or many as one vectorised program.
     profile : {"native", "strict", "portable"}
         Which code the libraries below torch may choose; see :mod:`lrbench.engine.profiles`.
+    lanes : int in [2, 256]
+        Slots of the vectorised program; the loop has none.
+    compile : bool
+        Whether that program is compiled, which rounds otherwise.
     """
 
     device: Device = "cpu"
@@ -133,6 +139,16 @@ class ComputeSpec(Frozen):
     engine: Engine = "loop"
     deterministic: bool = True
     profile: Profile = "native"
+    lanes: Annotated[int, Field(ge=2, le=256)] = 16
+    compile: bool = True
+
+    @model_serializer(mode="wrap")
+    def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        plain: dict[str, Any] = handler(self)
+        if self.engine == "loop":
+            # They decide nothing there, and runs recorded before they could be said stay the same.
+            del plain["lanes"], plain["compile"]
+        return plain
 
 
 class StreamSeeds(Frozen):

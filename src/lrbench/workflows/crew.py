@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from lrbench.config.resolve import Resolved
 from lrbench.launchers.local import Event, run_jobs
+from lrbench.workflows.packing import pack
 from lrbench.workflows.recorded import asking_for_data
 from lrbench.workflows.recording import Progress
-from lrbench.workflows.run import RunReport, run
+from lrbench.workflows.results import check_results
+from lrbench.workflows.run import RunReport, run, run_together
+from lrbench.workflows.training import Manner
 
 TASK = "lrbench.workflows.crew:train_job"
 
@@ -41,6 +45,24 @@ class Order:
     variables: Mapping[str, str]
     force: bool = False
     is_recorded: bool = False
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """Orders that one worker does at once; more than one only with the lanes engine.
+
+    Parameters
+    ----------
+    places : tuple of int
+        Of the orders, among all.
+    orders : tuple of Order
+    slots : tuple of int
+        Of the runs in the program of their plan.
+    """
+
+    places: tuple[int, ...]
+    orders: tuple[Order, ...]
+    slots: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -79,22 +101,73 @@ def train_all(
     """
     done = diverged = 0
     failures: list[tuple[str, str]] = []
-    environments = [order.variables for order in orders]
-    events = run_jobs(TASK, orders, workers=workers, environments=environments)
+    work = parcels(orders)
+    environments = [parcel.orders[0].variables for parcel in work]
+    events = run_jobs(TASK, work, workers=workers, environments=environments)
     with closing(events):  # type: ignore[type-var]
-        for event in events:
-            if event.kind == "failed":
-                failures.append((orders[event.job].run.spec.run_id, event.value))
-            elif event.kind == "done":
-                done += 1
-                diverged += event.value.diverged_at is not None
-            on_event(event.job, event)
+        for whole in events:
+            for place, event in _of_each(work[whole.job], whole):
+                if event.kind == "failed":
+                    failures.append((orders[place].run.spec.run_id, event.value))
+                elif event.kind == "done":
+                    done += 1
+                    diverged += event.value.diverged_at is not None
+                on_event(place, event)
     return Tally(done, diverged, tuple(failures))
 
 
-def train_job(order: Order, report: Callable[[Progress], None]) -> RunReport:
-    """One run, in a worker."""
-    with asking_for_data() if order.is_recorded else nullcontext():
-        return run(
-            order.run, order.results, force=order.force, reason=order.reason, on_progress=report
+def parcels(orders: Sequence[Order]) -> list[Parcel]:
+    """The orders as workers get them: those that fit together as one."""
+    alike: dict[Any, list[int]] = {}
+    for place, order in enumerate(orders):
+        settings = (order.results, order.reason, order.force, order.is_recorded)
+        alike.setdefault((*settings, tuple(sorted(order.variables.items()))), []).append(place)
+    found = []
+    for places in alike.values():
+        for one in pack([orders[p].run for p in places], orders[places[0]].results):
+            chosen = tuple(places[index] for index in one.places)
+            found.append(Parcel(chosen, tuple(orders[place] for place in chosen), one.slots))
+    return sorted(found, key=lambda parcel: min(parcel.places))
+
+
+def _of_each(parcel: Parcel, whole: Event) -> Iterator[tuple[int, Event]]:
+    """What an event of a parcel is for each of its runs."""
+    places = parcel.places
+    if whole.kind == "progress":
+        index, progress = whole.value
+        yield places[index], Event("progress", places[index], progress)
+    elif whole.kind == "done":
+        for place, answer in zip(places, whole.value, strict=True):
+            kind = "failed" if isinstance(answer, str) else "done"
+            yield place, Event(kind, place, answer)  # type: ignore[arg-type]
+    else:
+        for place in places:
+            yield place, Event(whole.kind, place, whole.value)
+
+
+def train_job(
+    parcel: Parcel, report: Callable[[tuple[int, Progress]], None]
+) -> list[RunReport | str]:
+    """The runs of a parcel, in a worker; the reason of one that failed."""
+    first = parcel.orders[0]
+    with asking_for_data() if first.is_recorded else nullcontext():
+        if len(parcel.orders) == 1:
+            return [
+                run(
+                    first.run,
+                    first.results,
+                    force=first.force,
+                    reason=first.reason,
+                    slot=parcel.slots[0] if first.run.spec.compute.engine == "lanes" else None,
+                    on_progress=lambda progress: report((0, progress)),
+                )
+            ]
+        check_results(first.results)
+        answers = run_together(
+            [order.run for order in parcel.orders],
+            parcel.slots,
+            first.results,
+            Manner(first.force, first.reason),
+            on_progress=lambda place, progress: report((place, progress)),
         )
+    return [str(answer) if isinstance(answer, Exception) else answer for answer in answers]

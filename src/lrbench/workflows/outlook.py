@@ -48,9 +48,9 @@ def outlook(run: Resolved) -> Iterator[str]:
         if fitted.trigger.after.num_cycles > 1 or fitted.trigger.after.only_resets:
             yield f"what a restart does: {policy}"
         return
-    from lrbench.workflows.plan import restarts_in
+    from lrbench.workflows.plan import course_in
 
-    steps = [restart.step for restart in restarts_in(spec)]
+    steps = [restart.step for restart in course_in(spec, (), 1).restarts]
     if not steps:
         yield "no warm restarts"
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,6 +11,7 @@ from lrbench.adapters.build import schedule_of
 from lrbench.config.resolve import Resolved
 from lrbench.engine import loop
 from lrbench.engine.base import Adaptive, Course, Lane, Plan, Train
+from lrbench.engine.lanes import train as lanes
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.tables import restarts_of, table_digest, tabulate
 from lrbench.errors import RecordError
@@ -16,6 +19,7 @@ from lrbench.schedules.base import Schedule
 from lrbench.schedules.events import Event
 from lrbench.schedules.frozen import replanned
 from lrbench.schedules.rewarm import rewarmed
+from lrbench.spec.canonical import canonical
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import Component, RunSpec
 from lrbench.streams import Streams
@@ -25,7 +29,7 @@ from lrbench.tasks.models.build import build_model
 from lrbench.triggers.catalog import build_trigger
 from lrbench.workflows.forks import forked
 
-ENGINES: dict[str, Train] = {"loop": loop.train}
+ENGINES: dict[str, Train] = {"loop": loop.train, "lanes": lanes.train}
 
 
 def make_plan(spec: RunSpec, data: Prepared) -> Plan:
@@ -68,6 +72,7 @@ def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
             ),
         ),
         restart_window=spec.diagnostics.restart_window,
+        model_key=canonical({"model": model.model_dump(mode="json"), "data": asdict(data.info)}),
         curvature=spec.diagnostics.curvature,
     )
 

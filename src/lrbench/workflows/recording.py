@@ -43,8 +43,16 @@ class Progress:
     steps_per_s: float
 
 
-def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest says of a run before its model is built."""
+def facts_of(
+    run: Resolved,
+    plan: Plan,
+    profile: Mapping[str, Any],
+    lanes: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """What a manifest says of a run before its model is built.
+
+    ``lanes`` is what there is to say of its slot in the program of a plan.
+    """
     spec, data = run.spec, plan.data
     streams = plan.lanes[0].streams
     return {
@@ -52,6 +60,7 @@ def facts_of(run: Resolved, plan: Plan, profile: Mapping[str, Any]) -> dict[str,
         "run_id": spec.run_id,
         "spec_digest": spec.digest,
         "profile": dict(profile),
+        **({} if lanes is None else {"lanes": dict(lanes)}),
         "environment": environment(),
         "data": {
             **data.provenance,

@@ -23,6 +23,7 @@ from lrbench.record.reader import Record, Status, read_json, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
+from lrbench.workflows.packing import recorded_slot
 from lrbench.workflows.recorded import (
     asking_for_data,
     check_data,
@@ -176,6 +177,7 @@ def make_again(
             reason="replay",
             until=until,
             any_profile=True,
+            slot=recorded_slot(record.path),
             on_progress=on_progress,
         )
     return read_record(into / _run_id(record))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,16 @@ from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.engine.device import check_device
 from lrbench.engine.profiles import are_in_force, variables_of
-from lrbench.errors import ConfigError, RecordError
+from lrbench.errors import ConfigError, LrbenchError, RecordError
 from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.isolated import isolated
+from lrbench.workflows.packing import recorded_slot
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.training import Manner, Origin, train
+from lrbench.workflows.training import Manner, Origin, Trained, Trainee, train
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def run(
     until: int | None = None,
     any_profile: bool = False,
     origin: Origin | None = None,
+    slot: int | None = None,
     on_progress: Callable[[Progress], None] = lambda progress: None,
     on_stop: Callable[[], None] = lambda: None,
 ) -> RunReport:
@@ -115,6 +118,9 @@ def run(
         Go on even if the record was begun with another profile.
     origin : Origin, optional
         Of a twin that has not begun: where it parts from its parent.
+    slot : int, optional
+        Of the lanes engine's program, the others being filled with copies; default: the one that
+        the run has begun in, else the first.
     on_progress : callable
         Called about once a block of updates.
     on_stop : callable
@@ -129,38 +135,142 @@ def run(
     RecordError
         Another process is writing the record, or what stands there is damaged.
     """
-    started = time.monotonic()
     check_results(results)
     check_device(run.spec.compute)
     variables = variables_of(run.spec.compute)
     manner = Manner(force, reason, until, any_profile, origin)
+    if slot is None:
+        slot = recorded_slot(results / run.spec.run_id) or 0
     if not are_in_force(variables):
-        job = (run, results, manner)
+        job = (run, results, manner, slot)
         name = run.spec.run_id
         return isolated(run_job, job, variables, name=name, on_progress=on_progress)
-    with failures_named(results / run.spec.run_id), RecordWriter(results, run.spec) as writer:
+    (report,) = run_together(
+        [run], [slot], results, manner, on_progress=lambda _, p: on_progress(p), on_stop=on_stop
+    )
+    if isinstance(report, Exception):
+        raise report
+    return report
+
+
+def run_together(
+    runs: Sequence[Resolved],
+    slots: Sequence[int],
+    results: Path,
+    manner: Manner,
+    *,
+    on_progress: Callable[[int, Progress], None] = lambda place, progress: None,
+    on_stop: Callable[[], None] = lambda: None,
+) -> list[RunReport | Exception]:
+    """Train runs that fit together (:mod:`lrbench.workflows.packing`), each into its record.
+
+    This process must have been started with the variables that they need.
+
+    Parameters
+    ----------
+    slots : sequence of int
+        Of each run in the plan's program.
+    on_progress : callable
+        Hears which run it is, and how far.
+
+    Returns
+    -------
+    list
+        In the order of the runs: what became of it, or what stopped it.
+    """
+    started = time.monotonic()
+    reports: dict[int, RunReport | Exception] = {}
+    trainees: dict[int, Trainee] = {}
+    try:
+        for place, (resolved, slot) in enumerate(zip(runs, slots, strict=True)):
+            try:
+                with failures_named(results / resolved.spec.run_id):
+                    writer = RecordWriter(results, resolved.spec)
+                    found = _to_be_trained(writer, manner.force)
+            except LrbenchError as error:
+                reports[place] = error
+                continue
+            if found is not None:
+                reports[place] = _report(found, True, started)
+            else:
+                trainees[place] = Trainee(resolved, writer, slot, partial(on_progress, place))
+        if trainees:
+            ended = _trained([*trainees.values()], manner, on_stop)
+            for (place, trainee), result in zip(list(trainees.items()), ended, strict=True):
+                reports[place] = _ended(trainee.writer, result, started)
+                del trainees[place]
+    except BaseException as error:
+        for trainee in trainees.values():
+            trainee.writer.__exit__(type(error), error, error.__traceback__)
+        raise
+    return [reports[place] for place in range(len(runs))]
+
+
+def _to_be_trained(writer: RecordWriter, force: bool) -> Record | None:
+    """The record that is complete already, its writer closed; None if it is to be trained.
+
+    Raises
+    ------
+    RecordError
+        What stands there is damaged; the writer is closed.
+    """
+    try:
         found = writer.found()
         if found.status is Status.CORRUPT and not force:
-            relation = f"is damaged ({found.reason})"
             raise RecordError(
-                relation,
+                f"is damaged ({found.reason})",
                 key=str(writer.path),
                 remedy="run --force, or sweep --force-damaged, trains it again in its place",
             )
-        if found.status.is_finished and not force:
-            return _report(found, True, started)
-        with failures_named(writer.path):
-            result, talk = train(run, writer, manner, on_progress=on_progress, on_stop=on_stop)
-        status = Status.COMPLETE if result["diverged_at"] is None else Status.DIVERGED
-    return _report(Record(writer.path, status, result=result), False, started, talk)
+    except BaseException as error:
+        writer.__exit__(type(error), error, error.__traceback__)
+        raise
+    if found.status.is_finished and not force:
+        writer.__exit__(None, None, None)
+        return found
+    return None
+
+
+def _trained(
+    trainees: Sequence[Trainee], manner: Manner, on_stop: Callable[[], None]
+) -> list[Trained | Exception]:
+    """What each came to; where there is one, what stops it is named as its own."""
+    path = trainees[0].writer.path
+    try:
+        with failures_named(path):
+            return train(trainees, manner, on_stop=on_stop)
+    except LrbenchError as error:
+        return [error] * len(trainees)
+
+
+def _ended(
+    writer: RecordWriter, result: Trained | Exception, started: float
+) -> RunReport | Exception:
+    """Close a writer, and tell what became of its run."""
+    if isinstance(result, Exception):
+        named = _named(result, writer.path)
+        writer.__exit__(type(named), named, named.__traceback__)
+        return named
+    writer.__exit__(None, None, None)
+    closing = result.result
+    status = Status.COMPLETE if closing["diverged_at"] is None else Status.DIVERGED
+    return _report(Record(writer.path, status, result=closing), False, started, result.talk)
+
+
+def _named(error: Exception, path: Path) -> LrbenchError:
+    try:
+        with failures_named(path):
+            raise error
+    except LrbenchError as named:
+        return named
 
 
 def run_job(
-    payload: tuple[Resolved, Path, Manner], report: Callable[[Progress], None]
+    payload: tuple[Resolved, Path, Manner, int], report: Callable[[Progress], None]
 ) -> RunReport:
     """:func:`run` in a worker."""
-    resolved, results, manner = payload
-    return run(resolved, results, **vars(manner), on_progress=report)
+    resolved, results, manner, slot = payload
+    return run(resolved, results, **vars(manner), slot=slot, on_progress=report)
 
 
 def _report(

@@ -18,12 +18,10 @@ from lrbench.record import layout
 from lrbench.record.files import claim_folder, read_file, replace_file
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Status, read_record
-from lrbench.spec.run import RunSpec
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.crew import Order, train_all
 from lrbench.workflows.failures import failures_named
-from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.results import check_results, found_record
 from lrbench.workflows.run import resolve_arm
 
@@ -266,32 +264,6 @@ def default_workers(plan: SweepPlan) -> int:
 def usable_cores() -> int:
     """Cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def estimate_seconds(plan: SweepPlan, workers: int, probe_steps: int = 40) -> float:
-    """Seconds the missing runs will take, from a few updates of each kind of run, measured now.
-
-    Nothing is written. Runs of one kind share model, data, optimizer and compute settings; the
-    schedule and the learning rate do not matter.
-    """
-    per_kind: dict[str, tuple[float, float]] = {}
-    total = 0.0
-    for job in plan.missing:
-        spec = job.run.spec
-        shared = {
-            "seed": 0,
-            "schedule": plan.jobs[0].run.spec.schedule,
-            "optimizer": spec.optimizer.model_copy(update={"lr": 1.0}),
-        }
-        # A new value from the fields: a copy would keep the text cached for the old ones.
-        kind = RunSpec.model_validate(spec.model_copy(update=shared).model_dump()).text
-        if kind not in per_kind:
-            with failures_named(plan.results / spec.run_id):
-                per_kind[kind] = seconds_of(job.run, probe_steps)
-        per_step, per_look = per_kind[kind]
-        looks = 2 + spec.train.steps // spec.train.eval_every
-        total += per_step * spec.train.steps + per_look * looks
-    return total / max(1, min(workers, len(plan.missing)))
 
 
 def _status(path: Path) -> Status | None:

@@ -1,15 +1,16 @@
-"""Training a run into its record, from the start or from where it can be gone on with."""
+"""Training runs into their records, from the start or from where they can be gone on with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from lrbench.config.resolve import Resolved
-from lrbench.engine.base import State
+from lrbench.engine.base import Failure, Plan, State
 from lrbench.engine.device import configure, profile
+from lrbench.engine.lanes.independence import Measured
 from lrbench.errors import RecordError
 from lrbench.record.checkpoint import Checkpoint, read_checkpoint
 from lrbench.record.comparison.changes import differing_environment
@@ -17,6 +18,8 @@ from lrbench.record.forking import begin_forked, beginnings
 from lrbench.record.layout import CHECKPOINT, MANIFEST, PREVIOUS
 from lrbench.record.reader import read_json
 from lrbench.record.writer import RecordWriter
+from lrbench.workflows.levels import level_of
+from lrbench.workflows.packing import joined
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 from lrbench.workflows.recording import Progress, Recording, facts_of, more_logs_of
 from lrbench.workflows.stopping import gentle_stop
@@ -43,36 +46,117 @@ class Origin:
 
 @dataclass(frozen=True)
 class Manner:
-    """How a run is trained, none of which changes a number; see :func:`workflows.run.run`."""
+    """How runs are trained, none of which changes a number; see :func:`workflows.run.run`."""
 
     force: bool
     reason: str
-    until: int | None
-    any_profile: bool
+    until: int | None = None
+    any_profile: bool = False
     origin: Origin | None = None
 
 
-def train(
-    run: Resolved,
-    writer: RecordWriter,
-    manner: Manner,
-    *,
-    on_progress: Callable[[Progress], None],
-    on_stop: Callable[[], None],
-) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Train to the end, and close the record.
+@dataclass(frozen=True)
+class Trainee:
+    """A run to be trained into the record that is open for it.
 
-    Returns
-    -------
+    Parameters
+    ----------
+    run : Resolved
+    writer : RecordWriter
+    slot : int
+        In the program of a plan; the loop engine has one.
+    on_progress : callable
+    """
+
+    run: Resolved
+    writer: RecordWriter
+    slot: int
+    on_progress: Callable[[Progress], None]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run that was trained to its end.
+
+    Parameters
+    ----------
     result : dict
         The closing file.
     talk : tuple of str
         What else there is to say of this attempt; its note has it too.
     """
-    spec = run.spec
-    switches = configure(spec.compute)
-    plan = make_plan(spec, load_data(run))
-    facts = facts_of(run, plan, profile(spec.compute, switches))
+
+    result: dict[str, Any]
+    talk: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Entrant:
+    """A trainee, with all that its training begins with."""
+
+    trainee: Trainee
+    plan: Plan
+    facts: Mapping[str, Any]
+    checkpoint: Checkpoint | None
+    remarks: tuple[str, ...]
+
+    @property
+    def step(self) -> int:
+        """Its next update."""
+        return 0 if self.checkpoint is None else self.checkpoint.step
+
+
+def train(
+    trainees: Sequence[Trainee], manner: Manner, *, on_stop: Callable[[], None]
+) -> list[Trained | Exception]:
+    """Train runs that fit together to their ends, and close their records.
+
+    Returns
+    -------
+    list
+        What each came to, or what stopped it while others went on. What stops the only one
+        is raised.
+    """
+    compute = trainees[0].run.spec.compute
+    facts = profile(compute, configure(compute))
+    level = None
+    if compute.engine == "lanes":
+        first = trainees[0].run
+        level = level_of(make_plan(first.spec, load_data(first)), facts["digest"])
+    entrants: list[_Entrant | Exception] = []
+    for trainee in trainees:
+        try:
+            entrants.append(_entrant(trainee, manner, facts, level))
+        except Exception as error:
+            if len(trainees) == 1:
+                raise
+            entrants.append(error)
+    ended: dict[int, Trained | Exception] = {
+        place: one for place, one in enumerate(entrants) if isinstance(one, Exception)
+    }
+    there = {place: one for place, one in enumerate(entrants) if isinstance(one, _Entrant)}
+    # Runs of a plan that were killed while their states were saved may go on at two steps.
+    for step in sorted({one.step for one in there.values()}):
+        places = [place for place, one in there.items() if one.step == step]
+        results = _train_at_one_step([there[place] for place in places], manner, on_stop)
+        ended |= dict(zip(places, results, strict=True))
+    return [ended[place] for place in range(len(trainees))]
+
+
+def _entrant(
+    trainee: Trainee, manner: Manner, profile: Mapping[str, Any], level: Measured | None
+) -> _Entrant:
+    run, writer = trainee.run, trainee.writer
+    plan = make_plan(run.spec, load_data(run))
+    lanes = None
+    if level is not None:
+        lanes = {
+            "width": run.spec.compute.lanes,
+            "slot": trainee.slot,
+            "level": level.level,
+            "level_is_whole": level.is_whole,
+        }
+    facts = facts_of(run, plan, profile, lanes)
     if manner.origin is not None:
         _fork(writer, run, facts, manner.origin)
     checkpoint, remarks = _where_to_go_on(writer, facts, manner)
@@ -80,23 +164,47 @@ def train(
     if checkpoint is not None:
         state = State(checkpoint.step, checkpoint.facts, checkpoint.body)
         plan = replace(plan, lanes=(replace(plan.lanes[0], state=state),))
+    return _Entrant(trainee, plan, facts, checkpoint, remarks)
+
+
+def _train_at_one_step(
+    entrants: Sequence[_Entrant], manner: Manner, on_stop: Callable[[], None]
+) -> list[Trained | Exception]:
+    specs = [one.trainee.run.spec for one in entrants]
+    slots = [one.trainee.slot for one in entrants]
+    plan = joined([one.plan for one in entrants], specs, slots)
     with gentle_stop(on_stop) as stop:
-        sink = Recording(
-            writer,
-            facts,
-            run,
-            manner.reason,
-            more_logs=more_logs_of(plan),
-            checkpoint=checkpoint,
-            remarks=remarks,
-            stop=stop,
-            until=manner.until,
-            on_progress=on_progress,
-        )
-        (outcome,) = ENGINES[spec.compute.engine](plan, [sink])
-        for sentence in outcome.talk:
-            writer.remark(sentence)
-        return writer.close(sink.result(outcome)), outcome.talk
+        sinks = [
+            Recording(
+                one.trainee.writer,
+                one.facts,
+                one.trainee.run,
+                manner.reason,
+                more_logs=more_logs_of(one.plan),
+                checkpoint=one.checkpoint,
+                remarks=one.remarks,
+                stop=stop,
+                until=manner.until,
+                on_progress=one.trainee.on_progress,
+            )
+            for one in entrants
+        ]
+        outcomes = ENGINES[specs[0].compute.engine](plan, sinks)
+        closed: list[Trained | Exception] = []
+        for one, sink, outcome in zip(entrants, sinks, outcomes, strict=True):
+            if isinstance(outcome, Failure):
+                closed.append(outcome.error)
+                continue
+            try:
+                for sentence in outcome.talk:
+                    one.trainee.writer.remark(sentence)
+                result = one.trainee.writer.close(sink.result(outcome))
+                closed.append(Trained(result, outcome.talk))
+            except Exception as error:
+                if len(entrants) == 1:
+                    raise
+                closed.append(error)
+        return closed
 
 
 def _fork(writer: RecordWriter, run: Resolved, facts: Mapping[str, Any], origin: Origin) -> None:

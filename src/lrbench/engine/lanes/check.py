@@ -1,0 +1,58 @@
+"""Whether a run can be a lane, tried out before anything is trained."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from lrbench.engine.lanes.program import gradient_of, run_eagerly
+from lrbench.engine.lanes.stack import Stack
+from lrbench.engine.lanes.template import template_of
+from lrbench.engine.update_rules import rule_of
+from lrbench.spec.run import OptimizerSpec
+from lrbench.tasks.base import Prepared
+
+LANES = 2
+"""Enough for what differs between one model and many."""
+
+
+def check_lanes(
+    model: nn.Module, optimizer: OptimizerSpec, data: Prepared, batch_size: int
+) -> None:
+    """Refuse what the lanes engine cannot train: one gradient of two copies is taken, uncompiled.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Untrained; nothing of it changes.
+    optimizer : OptimizerSpec
+    data : Prepared
+    batch_size : int
+
+    Raises
+    ------
+    ConfigError
+        The optimizer is not lrbench's own; the model draws random numbers of its own, keeps what
+        changes as a plain attribute, or cannot be vectorised.
+    """
+    rule_of(optimizer)
+    inputs = torch.as_tensor(data.train.inputs[:batch_size])
+    targets = torch.as_tensor(data.train.targets[:batch_size])
+    was_training = model.training
+    model.train()
+    template = template_of(model, inputs)
+    models = [template_of(model, inputs).model for _ in range(LANES)]
+    model.train(was_training)
+    stack = Stack(models)
+    masks = {
+        name: torch.stack([mask] * LANES)
+        for name, mask in zip(template.masks.names, template.masks.draw(stack.weight), strict=True)
+    }
+    others = {name: tensor for name, tensor in stack.others.items() if name not in masks}
+    indices = torch.arange(len(inputs)).repeat(LANES, 1)
+    gradient = gradient_of(template, stack.layout, stack.shapes, data.info.kind)
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        run_eagerly(
+            gradient,
+            (stack.weight, stack.grad, others, masks, inputs, targets, indices),
+        )
