@@ -18,6 +18,7 @@ from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, read_file
 from lrbench.record.reader import Record, read_record
 from lrbench.spec.run import total_steps_of
+from lrbench.workflows.packing import recorded_slot
 from lrbench.workflows.recorded import asking_for_data
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import differing_profile, make_again, profile_now
@@ -60,6 +61,8 @@ def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
                     order.results,
                     reason="twin",
                     origin=origin,
+                    # Where a lane lies may decide its bits.
+                    slot=recorded_slot(parent.path),
                     on_progress=_counted(report, done, total),
                 )
     statuses = {str(read_record(order.results / twin.spec.run_id).status) for twin in order.twins}

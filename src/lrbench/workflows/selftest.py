@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from lrbench.engine.lanes.independence import Independence
 from lrbench.engine.profiles import VARIABLES, check_profile
 from lrbench.errors import DeviceError
 from lrbench.record import layout
@@ -16,6 +17,8 @@ from lrbench.record.comparison.difference import first_difference
 from lrbench.record.reader import Record, find_records, read_record
 from lrbench.spec.run import ComputeSpec
 from lrbench.workflows.doctor import Finding
+from lrbench.workflows.levels import examine
+from lrbench.workflows.run import resolve_overrides
 
 TOPIC = "self-test"
 
@@ -33,6 +36,16 @@ RUN = (
     "diagnostics.layers_every=100",
 )
 """Two seconds of training with everything a record can have."""
+
+LANES = (
+    "compute.engine=lanes",
+    "compute.compile=false",
+    "compute.lanes=4",
+    "dataset=digits",
+    "model=mlp",
+    "train.steps=64",
+)
+"""Some seconds of training in lanes, nothing compiled."""
 
 PATIENCE_S = 60.0
 
@@ -63,7 +76,16 @@ def selftest() -> Iterator[Finding]:
         else:
             _start(folders[2]).communicate()
             yield _compared(f"killed, gone on with at step {at}", one, _record(folders[2]))
+    yield _lanes()
     yield from _promises()
+
+
+def _lanes() -> Finding:
+    """How independent the lanes of a small model are of each other."""
+    found = examine(resolve_overrides(LANES))
+    broken = [trial.name for trial in found.trials if not trial.is_same]
+    told = f"level {found.level}" + (f", with {broken[0]} other bits" if broken else "")
+    return Finding(TOPIC, "a lane among others", told, found.level is not Independence.L0)
 
 
 def _start(results: Path) -> subprocess.Popen[bytes]:

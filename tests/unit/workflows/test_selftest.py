@@ -9,6 +9,7 @@ from typing import ClassVar
 import pytest
 
 from forging import edit_row, reseal
+from lrbench.engine.lanes.independence import Independence, Measured, Trial
 from lrbench.workflows import selftest as module
 from lrbench.workflows.recording import Paused
 from lrbench.workflows.run import run
@@ -41,6 +42,7 @@ def machine(monkeypatch, tmp_path, golden_record, resolved, data_cache):
         changes: ClassVar = {}
         process = Process
         killed = True
+        lanes = Measured(Independence.L2, (Trial("1 lane", 4),), is_whole=True)
 
         def start(self, results):
             path = results / golden_record.name
@@ -59,6 +61,7 @@ def machine(monkeypatch, tmp_path, golden_record, resolved, data_cache):
 
     found = Machine()
     monkeypatch.setattr(module, "_start", found.start)
+    monkeypatch.setattr(module, "examine", lambda run: found.lanes)
     return found
 
 
@@ -71,6 +74,7 @@ def test_where_all_promises_are_kept_it_says_which_and_leaves_nothing(machine, t
     assert found["the same run, twice at once"] == (True, "the same bytes")
     assert found["killed, gone on with at step 7"] == (True, "the same bytes")
     assert "compute.profile=strict" in found
+    assert found["a lane among others"] == (True, "level L2, with 1 lane other bits")
     assert not list((tmp_path / "tmp").iterdir())
 
 
@@ -105,6 +109,11 @@ def test_a_run_that_ends_before_it_is_killed_is_not_said_to_have_survived(machin
     found = told()
     assert found["killed half way"][0] is None
     assert not any(name.startswith("killed, gone on") for name in found)
+
+
+def test_lanes_that_depend_on_their_neighbours_are_told(machine):
+    machine.lanes = Measured(Independence.L0, (Trial("the same again", 0),), is_whole=True)
+    assert told()["a lane among others"] == (False, "level L0, with the same again other bits")
 
 
 def test_a_run_that_fails_is_the_finding(machine):
