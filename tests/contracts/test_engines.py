@@ -64,6 +64,13 @@ def engine(request):
     return request.param
 
 
+@pytest.fixture(params=["loop", pytest.param("lanes", marks=pytest.mark.slow)])
+def engine_at_length(request):
+    """The same, where there are many cases and a second engine makes them take long."""
+    assert set(ENGINES) == {"loop", "lanes"}
+    return request.param
+
+
 def takes_what_is_the_users_own(engine: str) -> None:
     """Skip for the engine that refuses other optimizers, and models that are more than a function
     of their weights."""
