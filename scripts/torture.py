@@ -19,10 +19,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import promised
 from faults.nursery import Nursery
 from lrbench.record import layout
 
-PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)
 KINDS = {
     "mlp": ["dataset=wine", "model.hidden=[8]", "model.dropout=0.2", "schedule=sgdr"],
     "adamw": ["dataset=wine", "model.hidden=[8]", "optimizer=adamw", "diagnostics.layers_every=7"],
@@ -34,7 +34,7 @@ LENGTH = ["train.steps=60", "train.eval_every=25", "train.checkpoint_every=8"]
 def bytes_of(results: Path) -> dict[str, bytes]:
     """The promised files of the one record in a folder."""
     (record,) = (path.parent for path in results.glob(f"*/{layout.SPEC}"))
-    return {name: (record / name).read_bytes() for name in PROMISED}
+    return promised.bytes_of(record)
 
 
 def main() -> int:

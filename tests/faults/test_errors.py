@@ -60,7 +60,7 @@ class Faulty:
 def begun_by_a_kill(resolved, results):
     """A record whose writer died after its second checkpoint."""
     with stub.stubbed() as patch:
-        patch.setattr(files, "hook", stub.stop_at(75))
+        patch.setattr(files, "hook", stub.stop_after_saves(2))
         with suppress(stub.Stopped):
             stub.run(resolved, results)
     path = results / resolved.spec.run_id

@@ -57,7 +57,7 @@ def sync_of_the_folder_of_records(patch):
 
 
 def rename_of_the_checkpoint(patch):
-    def in_place(path, data, keep):
+    def in_place(path, data, keep=None):
         descriptor = files.open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files.write_all(descriptor, path, data)
         files.sync(descriptor, path)

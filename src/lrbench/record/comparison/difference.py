@@ -56,9 +56,9 @@ class Difference:
     ----------
     what : str
         ``data``, ``split``, ``init``, ``schedule``, ``batch``, ``loss``, ``gradient``, ``update``
-        or ``weights``; ``steps``, ``evals``, ``layers`` or ``restarts`` for a row that only one
-        has, or a difference in the last three; ``columns`` for a column that only one has, all
-        else being equal.
+        or ``weights``; a log's name without its ending for a row that only one has, or a difference
+        in any log but that of the steps; ``columns`` for a column that only one has, all else being
+        equal; ``result`` for an entry of the closing file; the name of a kept checkpoint.
     file : str
         The file of the record that shows it.
     step : int or None
