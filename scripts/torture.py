@@ -23,7 +23,38 @@ import promised
 from faults.nursery import Nursery
 from lrbench.record import layout
 
+CURVATURE = [
+    "diagnostics=curvature",
+    "diagnostics.curvature.every=15",
+    "diagnostics.curvature.iterations=2",
+    "diagnostics.curvature.samples=32",
+]
 KINDS = {
+    "trigger": [
+        "dataset=wine",
+        "model.hidden=[8]",
+        "optimizer.lr=0.3",
+        "train.batch_size=16",
+        "trigger=plateau",
+        "trigger.rtol=0.1",
+        "trigger.patience=2",
+        "trigger.every=2",
+        "trigger.half_life=4",
+        "trigger.refractory=4",
+        "trigger.gate=null",
+        "restart=full_reset",
+        "restart.keep_checkpoints=true",
+        *CURVATURE,
+    ],
+    "resets": [
+        "dataset=wine",
+        "model.hidden=[8]",
+        "optimizer=adam",
+        "schedule=sgdr",
+        "restart=adam_rel",
+        "restart.keep_checkpoints=true",
+        *CURVATURE,
+    ],
     "mlp": ["dataset=wine", "model.hidden=[8]", "model.dropout=0.2", "schedule=sgdr"],
     "adamw": ["dataset=wine", "model.hidden=[8]", "optimizer=adamw", "diagnostics.layers_every=7"],
     "conv": ["dataset=digits", "model=cnn", "train.batch_size=16"],
