@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 
 from lrbench.config.resolve import Resolved
@@ -15,6 +16,7 @@ from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import Record, read_json
+from lrbench.schedules.events import Event
 from lrbench.workflows.plan import load_data, make_plan
 from lrbench.workflows.recorded import changed_code
 from lrbench.workflows.recording import schedule_digest, stream_keys
@@ -65,6 +67,15 @@ def differing_input(record: Record, run: Resolved) -> Difference | None:
     )
 
 
+def _events(record: Record) -> tuple[Event, ...]:
+    """What a trigger decided in a run, as its closing file states it."""
+    try:
+        return tuple(Event(**event) for event in record.result["events"])
+    except (LookupError, TypeError, ValueError) as error:
+        relation = f"must state what its trigger decided ({type(error).__name__}: {error})"
+        raise RecordError(relation, key=str(record.path / layout.RESULT)) from error
+
+
 def _differing_stream(then: Mapping[str, str], now: Mapping[str, str]) -> Difference | None:
     name = next((name for name in [*now, *then] if then.get(name) != now.get(name)), None)
     if name is None:
@@ -78,7 +89,12 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
     log = record.log(STEPS)
     lane = plan.lanes[0]
     order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu"))
-    tables = {"lr": plan.rates, "momentum": plan.momenta, "weight_decay": plan.weight_decays}
+    lr = plan.rates
+    if lane.adaptive is not None:
+        # Rates after a trigger's decision are what the schedule makes of it; whether it is decided
+        # so again, only training tells.
+        lr = lane.adaptive.course(_events(record)).rates[:, np.newaxis]
+    tables = {"lr": lr, "momentum": plan.momenta, "weight_decay": plan.weight_decays}
     rates = {name: table[:, 0].tolist() for name, table in tables.items() if table is not None}
     logged = {name: log.column(name) for name in rates}
     for step, batch in enumerate(log.column("batch_digest")):
