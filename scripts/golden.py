@@ -27,9 +27,12 @@ MEANINGS = {
     "batch_chain": "batches are drawn or digested otherwise: no older record can be repeated",
     "streams": "the scheme of seeds is another: it needs another name",
     "steps.csv": "updates or their logging differ: older records no longer verify",
+    "restart_layers.csv": "restarts differ: older records no longer verify",
     "layers.csv": "per-layer figures differ: older records no longer verify",
     "evals.csv": "evaluations differ: older records no longer verify",
     "restarts.csv": "restarts differ: older records no longer verify",
+    "curvature.csv": "figures of the curvature differ: older records no longer verify",
+    "events": "triggers decide otherwise: older records no longer verify",
     "weights": "training ends elsewhere: older records no longer verify",
     "key": "another machine or torch: other bits are expected, the goldens move to this one",
 }

@@ -19,11 +19,42 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
+import promised
 from faults.nursery import Nursery
 from lrbench.record import layout
 
-PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)
+CURVATURE = [
+    "diagnostics=curvature",
+    "diagnostics.curvature.every=15",
+    "diagnostics.curvature.iterations=2",
+    "diagnostics.curvature.samples=32",
+]
 KINDS = {
+    "trigger": [
+        "dataset=wine",
+        "model.hidden=[8]",
+        "optimizer.lr=0.3",
+        "train.batch_size=16",
+        "trigger=plateau",
+        "trigger.rtol=0.1",
+        "trigger.patience=2",
+        "trigger.every=2",
+        "trigger.half_life=4",
+        "trigger.refractory=4",
+        "trigger.gate=null",
+        "restart=full_reset",
+        "restart.keep_checkpoints=true",
+        *CURVATURE,
+    ],
+    "resets": [
+        "dataset=wine",
+        "model.hidden=[8]",
+        "optimizer=adam",
+        "schedule=sgdr",
+        "restart=adam_rel",
+        "restart.keep_checkpoints=true",
+        *CURVATURE,
+    ],
     "mlp": ["dataset=wine", "model.hidden=[8]", "model.dropout=0.2", "schedule=sgdr"],
     "adamw": ["dataset=wine", "model.hidden=[8]", "optimizer=adamw", "diagnostics.layers_every=7"],
     "conv": ["dataset=digits", "model=cnn", "train.batch_size=16"],
@@ -34,7 +65,7 @@ LENGTH = ["train.steps=60", "train.eval_every=25", "train.checkpoint_every=8"]
 def bytes_of(results: Path) -> dict[str, bytes]:
     """The promised files of the one record in a folder."""
     (record,) = (path.parent for path in results.glob(f"*/{layout.SPEC}"))
-    return {name: (record / name).read_bytes() for name in PROMISED}
+    return promised.bytes_of(record)
 
 
 def main() -> int:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from lrbench.record import layout
+import promised
 from lrbench.tasks.data.catalog import forget
 from lrbench.workflows.run import resolve_overrides, run
-
-PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)
-"""The files inside the bit-for-bit promise."""
 
 SETTINGS = [
     "dataset=wine",
@@ -53,11 +48,7 @@ def resolved_longer(data_cache, settings_longer):
 @pytest.fixture(scope="session")
 def bytes_of():
     """The promised files of a record."""
-
-    def read(record: Path) -> dict[str, bytes]:
-        return {name: (record / name).read_bytes() for name in PROMISED}
-
-    return read
+    return promised.bytes_of
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.record import layout
+from lrbench.record.reader import kept_files
 from lrbench.spec.canonical import canonical, digest, pretty, sealed
 
 
@@ -41,16 +42,17 @@ def reseal(record: Path) -> Path:
     spec = digest(json.loads((record / layout.SPEC).read_text()))
     if "spec_digest" in json.loads((record / layout.MANIFEST).read_text()):
         edit(record / layout.MANIFEST, lambda manifest: _state(manifest, spec))
-    for name in (layout.CHECKPOINT, layout.PREVIOUS):
-        if (record / name).exists():
-            edit_checkpoint(record / name, lambda header, body: _follow(header, record, spec))
+    kept = kept_files(record)
+    for path in (*kept, record / layout.CHECKPOINT, record / layout.PREVIOUS):
+        if path.exists():
+            edit_checkpoint(path, lambda header, body: _follow(header, record, spec))
     if (record / layout.RESULT).exists():
         edit(record / layout.RESULT, lambda result: _fit(result, record, spec))
     attempts = sorted((record / layout.ATTEMPTS).glob("*.json"))
     others = [record / name for name in (layout.CONFIG, layout.MANIFEST, layout.TIMING)]
     stated = {
         str(path.relative_to(record)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in (*others, *attempts[:-1])
+        for path in (*others, *attempts[:-1], *kept)
         if path.is_file()
     }
     edit(attempts[-1], lambda last: last.update(files=stated))
@@ -78,6 +80,9 @@ def _follow(header: dict[str, Any], record: Path, spec: str) -> None:
     header["spec_digest"] = spec
     manifest = json.loads((record / layout.MANIFEST).read_text())
     header["profile_digest"] = manifest["profile"]["digest"]
+    for name in header.get("kept", {}):
+        data = (record / layout.KEPT / name).read_bytes()
+        header["kept"][name] = hashlib.sha256(data).hexdigest()
     for name, stated in header["logs"].items():
         lines = (record / name).read_bytes().splitlines(keepends=True)
         data = b"".join(lines[: 1 + stated["rows"]])

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from damage.damaging import SETTINGS, promised
+from damage.damaging import SETTINGS
 from lrbench.config.resolve import Resolved
 from lrbench.tasks.data.catalog import forget
 from lrbench.workflows.recording import Paused
 from lrbench.workflows.run import resolve_overrides, run
+from promised import bytes_of as promised
 
 
 @pytest.fixture(scope="session", autouse=True)

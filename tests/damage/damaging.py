@@ -22,23 +22,31 @@ SETTINGS = (
     "train.steps=14",
     "train.eval_every=5",
     "train.checkpoint_every=4",
+    "restart=reset_momentum",
+    "restart.keep_checkpoints=true",
+    "diagnostics=curvature",
     "diagnostics.layers_every=4",
+    "diagnostics.restart_window=1",
+    "diagnostics.curvature.every=6",
+    "diagnostics.curvature.iterations=2",
+    "diagnostics.curvature.samples=32",
 )
-"""A short run with rows in every log."""
+"""A short run with rows in every log, and kept checkpoints."""
 
-PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)
-"""The files inside the bit-for-bit promise."""
+KEPT = tuple(f"{layout.KEPT}/{layout.kept_name(step)}" for step in (3, 9, 14))
+"""Before both restarts, and at the end."""
 
 FILES = (
     layout.SPEC,
     layout.CONFIG,
     layout.MANIFEST,
     layout.RESULT,
-    *layout.LOGS,
+    *layout.ALL_LOGS,
     layout.TIMING,
     f"{layout.ATTEMPTS}/0001.json",
     f"{layout.ATTEMPTS}/0002.json",
     layout.CHECKPOINT,
+    *KEPT,
 )
 """Every file of a finished record that holds anything."""
 
@@ -68,10 +76,6 @@ TEXTS: dict[str, bytes] = {
     "an empty object": b"{}",
 }
 """What stands in a JSON file and is no object of ours."""
-
-
-def promised(record: Path) -> dict[str, bytes]:
-    return {name: (record / name).read_bytes() for name in PROMISED}
 
 
 def look(record: Path) -> Verification:

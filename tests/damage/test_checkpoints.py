@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from damage.damaging import SETTINGS, promised
+from damage.damaging import SETTINGS
 from lrbench.config.resolve import Resolved
 from lrbench.errors import RecordError
 from lrbench.record import layout
@@ -20,6 +20,7 @@ from lrbench.record.writer import RecordWriter
 from lrbench.spec.canonical import sealed
 from lrbench.workflows.recording import Paused
 from lrbench.workflows.run import resolve_overrides, run
+from promised import bytes_of as promised
 
 LATEST, PREVIOUS = 10, 8
 """Updates that the checkpoints of the stopped run were saved after."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from damage.damaging import FILES, JSON_FILES, TEXTS, agree, is_found, look
+from damage.damaging import FILES, JSON_FILES, KEPT, TEXTS, agree, edit, is_found, look
 from lrbench.record import layout
 from lrbench.spec.canonical import sealed
 from lrbench.workflows.verify import Verdict
@@ -45,12 +46,13 @@ def test_one_flipped_bit_anywhere_is_found(name: str, record: Path) -> None:
     assert look(record).verdict is Verdict.IDENTICAL
 
 
-def test_steps_cut_anywhere_near_the_end_are_found(record: Path) -> None:
-    path = record / "steps.csv"
+@pytest.mark.parametrize("log", layout.ALL_LOGS)
+def test_a_log_cut_anywhere_near_the_end_is_found(log: str, record: Path) -> None:
+    path = record / log
     whole = path.read_bytes()
-    for gone in range(1, 201):
+    for gone in range(1, min(201, len(whole)), 1 if log == "steps.csv" else 3):
         path.write_bytes(whole[:-gone])
-        assert is_found(record, "steps.csv"), gone
+        assert is_found(record, log), gone
 
 
 def test_steps_cut_anywhere_are_found_although_the_closing_file_agrees(record: Path) -> None:
@@ -163,7 +165,7 @@ def test_rows_that_are_not_as_they_were_are_found_by_what_they_say(
     assert is_found(record, "steps.csv")
 
 
-@pytest.mark.parametrize("log", ["layers.csv", "evals.csv", "restarts.csv"])
+@pytest.mark.parametrize("log", [log for log in layout.ALL_LOGS if log != "steps.csv"])
 @pytest.mark.parametrize("damage", ["a row twice", "two rows swapped"])
 def test_rows_out_of_order_are_found_in_every_log(damage: str, log: str, record: Path) -> None:
     path = record / log
@@ -173,6 +175,43 @@ def test_rows_out_of_order_are_found_in_every_log(damage: str, log: str, record:
     path.write_bytes(b"".join(line + b"\n" for line in changed))
     agree(record, log)
     assert is_found(record, log)
+
+
+def test_a_restart_without_its_layers_is_found_although_the_closing_file_agrees(
+    record: Path,
+) -> None:
+    path = record / "restart_layers.csv"
+    steps = [line.partition(b",")[0] for line in path.read_bytes().splitlines()]
+    lines = path.read_bytes().splitlines(keepends=True)
+    # Those of the last restart, so that the rows that are left are whole and in order.
+    path.write_bytes(b"".join(line for line, s in zip(lines, steps, strict=True) if s != steps[-1]))
+    agree(record, "restart_layers.csv")
+    (record / layout.CHECKPOINT).unlink()
+    assert is_found(record, "restart_layers.csv")
+
+
+@pytest.mark.parametrize("name", layout.MORE_LOGS)
+def test_a_log_that_the_closing_file_does_not_state_is_found(name: str, record: Path) -> None:
+    edit(record / layout.RESULT, lambda result: result["logs"].pop(name))
+    found = look(record)
+    assert found.verdict is Verdict.DAMAGED
+    assert f"{name} must not be there" in found.reason
+
+
+def test_a_kept_state_that_nobody_wrote_is_found(record: Path) -> None:
+    (record / layout.KEPT / layout.kept_name(5)).write_bytes((record / KEPT[0]).read_bytes())
+    assert is_found(record, layout.kept_name(5))
+
+
+def test_a_kept_state_under_another_name_is_found(record: Path) -> None:
+    first, second = (record / name for name in KEPT[:2])
+    second.write_bytes(first.read_bytes())
+    last = record / layout.ATTEMPTS / "0002.json"
+    digests = {KEPT[1]: hashlib.sha256(first.read_bytes()).hexdigest()}
+    edit(last, lambda attempt: attempt["files"].update(digests))
+    found = look(record)
+    assert found.verdict is Verdict.DAMAGED
+    assert f"{second.name} must be of the update in its name" in found.reason
 
 
 OTHERS: dict[str, Callable[[dict[str, object]], dict[str, object]]] = {

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
-from damage.damaging import SETTINGS, promised
+from damage.damaging import SETTINGS
 from lrbench.record import layout
 from lrbench.record.reader import read_json
 from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.sweep import plan_sweep, run_sweep
+from promised import bytes_of as promised
 
 SURROUNDINGS: Mapping[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     "a Turkish night": (

@@ -15,6 +15,7 @@ import pytest
 
 from damage.damaging import edit
 from lrbench.record import layout
+from lrbench.record.reader import kept_files
 from lrbench.spec.canonical import canonical, digest, pretty, sealed
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -79,18 +80,18 @@ def multiply(record: Path, folder: Path) -> list[Path]:
     """As many records of as many seeds, which share every file but two."""
     spec = json.loads((record / layout.SPEC).read_text())
     result = json.loads((record / layout.RESULT).read_text())
-    shared = [
-        name
-        for name in (layout.CONFIG, layout.MANIFEST, layout.TIMING, *layout.LOGS)
-        if (record / name).exists()
-    ]
+    logs = (name for name in layout.ALL_LOGS if name in result["logs"])
+    attempts = (f"{layout.ATTEMPTS}/{number:04d}.json" for number in (1, 2))
+    kept = (f"{layout.KEPT}/{path.name}" for path in kept_files(record))
+    shared = [layout.CONFIG, layout.MANIFEST, layout.TIMING, *logs, *attempts, *kept]
     made = []
     for seed in range(RECORDS):
         spec["seed"] = seed
         identity = digest(spec)
         path = folder / f"wine-mlp-sgdr-s{seed}-{identity[:8]}"
-        (path / layout.ATTEMPTS).mkdir(parents=True)
-        for name in (*shared, f"{layout.ATTEMPTS}/0001.json", f"{layout.ATTEMPTS}/0002.json"):
+        for name in (layout.ATTEMPTS, layout.KEPT):
+            (path / name).mkdir(parents=True)
+        for name in shared:
             os.link(record / name, path / name)
         (path / layout.LOCK).touch()
         (path / layout.SPEC).write_text(canonical(spec))

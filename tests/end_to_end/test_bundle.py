@@ -57,6 +57,43 @@ def test_a_sweep_is_bundled_and_its_records_are_read_elsewhere(
 
 
 @pytest.mark.slow
+def test_a_sweep_with_triggers_and_kept_states_is_identical_elsewhere_and_any_bit_is_named(
+    lrbench: Command, here: Path
+) -> None:
+    words = (
+        *("dataset=wine", "model.hidden=[5]", "optimizer.lr=0.3", "train.batch_size=16"),
+        *("train.steps=50", "train.eval_every=10", "trigger=plateau", "trigger.rtol=0.1,0.2"),
+        *("trigger.patience=1", "trigger.every=2", "trigger.half_life=4", "trigger.gate=null"),
+        *("trigger.refractory=4", "restart=full_reset", "restart.keep_checkpoints=true"),
+        *("diagnostics=curvature", "diagnostics.curvature.every=20"),
+        *("diagnostics.curvature.iterations=2", "diagnostics.curvature.samples=32"),
+    )
+    assert lrbench("sweep", *words, "--seeds", "2", "--jobs", "1").code == 0
+    assert lrbench("bundle", "results", "-o", "all.zip").code == 0
+    shutil.rmtree(here / "results")
+    done = lrbench("verify", "all.zip", "--json")
+    answer = json.loads(done.out)
+    assert done.code == 0, done
+    assert [run["verdict"] for run in answer["runs"]] == ["identical"] * 4
+    whole = (here / "all.zip").read_bytes()
+    opened = open_bundle(here / "all.zip", here / "where")
+    fired = [json.loads(p.read_text())["events"] for p in opened.results.glob("*/result.json")]
+    assert all(fired)
+    kept = {path.name: path for path in opened.results.glob("*/kept/*")}
+    for path in (*opened.results.glob("*/*.csv"), *kept.values()):
+        if path.name == "timing.csv":
+            continue
+        name = path.relative_to(opened.results.parent).as_posix()
+        place = whole.index(name.encode()) + len(name) + 40
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        (here / "flipped.zip").write_bytes(changed)
+        damaged = lrbench("verify", "flipped.zip", "--files")
+        assert damaged.code == 3, name
+        assert name in damaged.err, name
+
+
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes_in_another_process(
     lrbench: Command, shell: Command, swept: Path, here: Path
 ) -> None:

@@ -82,6 +82,19 @@ def test_the_same_run_made_twice_is_identical(run: Command, lrbench: Command) ->
     )
 
 
+def test_runs_with_and_without_restarts_and_curvature_are_compared(
+    run: Command, differ: Command
+) -> None:
+    plain = run("schedule=constant")
+    looks = "diagnostics.curvature={every: 6, iterations: 2, samples: 32}"
+    much = run("schedule=sgdr", "schedule.first_cycle=5", looks)
+    found = states(differ(plain, much))
+    assert [found[name] for name in layout.MORE_LOGS] == [None, None]
+    assert found["evals.csv"] is False
+    same = states(differ(much, much))
+    assert [same[name] for name in layout.MORE_LOGS] == [True, True]
+
+
 def test_another_seed_has_the_same_data_and_another_start(run: Command, differ: Command) -> None:
     one, two = run("seed=0"), run("seed=1")
     answer = differ(one, two)

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from lrbench.engine.profiles import VARIABLES
+from lrbench.record import layout
+from promised import bytes_of
 
 Command = Callable[..., Any]
 
 WORDS = ("dataset=digits", "model=mlp", "train.steps=40")
-LOGS = ("steps.csv", "layers.csv", "evals.csv", "restarts.csv")
 NETS = """
 from torch import nn
 class Raises(nn.Linear):
@@ -40,7 +41,7 @@ def logs(folder: Path, profile: str) -> dict[str, bytes]:
         for file in folder.glob("*/spec.json")
         if json.loads(file.read_text())["compute"]["profile"] == profile
     )
-    return {name: (path / name).read_bytes() for name in LOGS}
+    return {name: data for name, data in bytes_of(path).items() if name in layout.ALL_LOGS}
 
 
 def manifest(folder: Path) -> dict[str, Any]:

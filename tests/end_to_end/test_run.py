@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from promised import bytes_of as bits
+
 Command = Callable[..., Any]
 
 SMALL = ("dataset=two_spirals", "model=linear", "train.steps=20")
-BITS = ("steps.csv", "layers.csv", "evals.csv", "restarts.csv", "result.json", "spec.json")
 
 NETS = """
 from torch import nn
@@ -32,10 +33,6 @@ class Raises(nn.Linear):
 def record(folder: Path) -> Path:
     (found,) = (path.parent for path in folder.glob("*/spec.json"))
     return found
-
-
-def bits(path: Path) -> dict[str, bytes]:
-    return {name: (path / name).read_bytes() for name in BITS}
 
 
 def attempts(path: Path) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ import pytest
 
 from lrbench.record.reader import read_record
 from lrbench.spec.sweep import SweepSpec
+from promised import bytes_of
 
 Command = Callable[..., Any]
 
 SMALL = ("dataset=two_spirals", "model=linear", "train.steps=20")
 LONG = ("dataset=digits", "model=mlp")
-BITS = ("steps.csv", "layers.csv", "evals.csv", "restarts.csv", "result.json", "spec.json")
 
 NETS = """
 import os, time
@@ -62,7 +62,7 @@ def complete(folder: Path) -> list[Path]:
 
 
 def bits(folder: Path) -> dict[str, dict[str, bytes]]:
-    return {p.name: {name: (p / name).read_bytes() for name in BITS} for p in records(folder)}
+    return {path.name: bytes_of(path) for path in records(folder)}
 
 
 def attempts(path: Path) -> list[dict[str, Any]]:

@@ -24,7 +24,8 @@ def resolved_stub(data_cache):
     resolved = resolve_overrides(
         ["dataset=wine", f"train.steps={stub.TOTAL}", f"train.checkpoint_every={stub.EVERY}"]
     )
-    return replace(resolved, written="seed: 0\n")  # to make YAML of it took half of the time
+    # To make YAML of it took half of the time.
+    return replace(resolved, written="seed: 0\n", keep_checkpoints=True)
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from lrbench.errors import LrbenchError
 from lrbench.record import files
 from lrbench.record.reader import Status, read_record
 from lrbench.record.writer import RecordWriter
+from lrbench.workflows.integrity import check_record
 
 Files = dict[str, bytes | None]
 """Contents by path below a root; None is a folder."""
@@ -166,17 +167,20 @@ class State:
     owed : int or "complete"
         The update the run must at least go on at, or that it must be complete.
     story : str
+    is_killed : bool
+        All that was done is there, so that nothing may look damaged.
     """
 
     files: Files
     owed: Any
     story: str
+    is_killed: bool = False
 
 
 def killed(story: Story) -> Iterator[State]:
     """After each operation, and in each write."""
     now, owed = dict(story.begun), story.owed
-    yield State(dict(now), owed, "before anything")
+    yield State(dict(now), owed, "before anything", True)
     for number, done in enumerate(story.trace):
         if done.kind == "promise":
             owed = done.owed
@@ -186,9 +190,9 @@ def killed(story: Story) -> Iterator[State]:
             for cut in sorted({1, len(done.data) // 2, len(done.data) - 1}):
                 if 0 < cut < len(done.data):
                     part = {**now, done.path: whole + done.data[:cut]}
-                    yield State(part, owed, f"killed in {number}: {cut} bytes of {done.path}")
+                    yield State(part, owed, f"killed in {number}: {cut} bytes of {done.path}", True)
         _apply(now, done)
-        yield State(dict(now), owed, f"killed after {number}: {done.kind} {done.path}")
+        yield State(dict(now), owed, f"killed after {number}: {done.kind} {done.path}", True)
 
 
 def _apply(now: Files, done: Done) -> None:
@@ -397,6 +401,11 @@ def judged(
             return Bad(state, f"is {found.status}: {found.reason}")
         if state.owed == "complete" and not found.status.is_finished:
             return Bad(state, f"was complete, and is {found.status}")
+        try:
+            if state.is_killed and not found.status.is_finished:
+                check_record(found)
+        except LrbenchError as error:
+            return Bad(state, f"looks damaged: {error}")
     try:
         stub.run(resolved, root / "results")
     except (LrbenchError, OSError) as error:

@@ -20,8 +20,12 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Outcome, Row, Sink, Start, State
 from lrbench.errors import RecordError
 from lrbench.record import files, layout
+from lrbench.record.logs import TEXT_COLUMNS
 from lrbench.workflows import run as workflow
 from lrbench.workflows import training
+from promised import bytes_of
+
+__all__ = ["bytes_of", "run", "stubbed"]
 
 TOTAL = 12
 EVERY = 3
@@ -30,13 +34,19 @@ EVERY = 3
 BLOCK = 2
 LOOK = 5
 SIZE = 320
-PROMISED = (*layout.LOGS, layout.RESULT, layout.SPEC)
+RESTARTS = (6, 10)
+"""Updates that restarts come before; the first with a checkpoint, the second at a look."""
+
+CURVATURE = 4
+"""Updates between two looks at the curvature."""
 
 
 @dataclass(frozen=True)
 class Lane:
     """As much of a lane as the workflow touches."""
 
+    restarts: tuple[int, ...] = RESTARTS
+    adaptive: None = None
     state: State | None = None
 
 
@@ -45,6 +55,7 @@ class Plan:
     """As much of a plan as the workflow touches."""
 
     lanes: tuple[Lane, ...] = (Lane(),)
+    curvature: int = CURVATURE
 
 
 def scrambled(memory: bytes, step: int) -> bytes:
@@ -55,7 +66,7 @@ def scrambled(memory: bytes, step: int) -> bytes:
 def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
     """An engine, as far as a sink can tell."""
     (lane,), (sink,) = plan.lanes, sinks
-    sink.begin(Start({"w": "0" * 64}, "1" * 64, {"w": [2]}, "2" * 64))
+    sink.begin(Start({"w": "0" * 64}, "1" * 64, {"w": [2]}, "2" * 64, ()))
 
     def look(step: int) -> Row:
         row = (step, step / 4, _number(memory, 9), 0.5)
@@ -63,35 +74,67 @@ def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome]:
         return row
 
     rows: list[Row] = []
+    layers: list[Row] = []
 
     def deliver() -> None:
         sink.steps(rows)
-        sink.layers([(row[0], "w", *row[6:11]) for row in rows if int(row[0] or 0) % 4 == 0])
-        for row in rows:
-            if row[0] in (5, 10):
-                sink.restarts((row[0], row[1], 1, "schedule", 5, 0.25, 0.5))
+        sink.layers(layers)
         rows.clear()
+        layers.clear()
+
+    def close(done: int) -> None:
+        """The rows of the cycle that ends, if it began with a restart."""
+        if begun := [step for step in RESTARTS if step < done]:
+            step = begun[-1]
+            sink.restarts(_filled(layout.RESTART_COLUMNS, memory, step=step))
+            sink.restart_layers(
+                [_filled(layout.RESTART_LAYER_COLUMNS, memory, step=step, layer="w")]
+            )
+
+    def look_closely(done: int) -> None:
+        if done % CURVATURE == 0:
+            sink.curvature(_filled(layout.CURVATURE_COLUMNS, memory, step=done))
+
+    def captured(done: int) -> State:
+        return State(done, {"last": list(last)}, memory)
 
     if lane.state is None:
         start, memory = 0, bytes(range(256)) + bytes(SIZE - 256)
         last = look(0)
+        look_closely(0)
     else:
         start, memory = lane.state.step, lane.state.body
         last = tuple(lane.state.facts["last"])
     for step in range(start, TOTAL):
+        if step in RESTARTS:
+            sink.keep(step, partial(captured, step))
+            close(step)
         memory = scrambled(memory, step)
-        numbers = [_number(memory, place) for place in range(9)]
-        rows.append((step, step / 4, *numbers, hashlib.sha256(memory).hexdigest()))
+        digest = hashlib.sha256(memory).hexdigest()
+        rows.append(_filled(layout.STEP_COLUMNS, memory, step=step, batch_digest=digest))
+        if step % 4 == 0:
+            layers.append(_filled(layout.LAYER_COLUMNS, memory, step=step, layer="w"))
         done = step + 1
-        is_look = done % LOOK == 0 or done == TOTAL
+        is_look = done % LOOK == 0 or done == TOTAL or done in RESTARTS
         is_wanted = done < TOTAL and sink.wants_state(done, is_look)
         if is_look or is_wanted or len(rows) == BLOCK:
             deliver()
         if is_look:
             last = look(done)
+        look_closely(done)
         if is_wanted:
-            sink.save(partial(State, done, {"last": list(last)}, memory))
+            sink.save(partial(captured, done))
+    sink.keep(TOTAL, partial(captured, TOTAL))
+    close(TOTAL)
     return [Outcome(None, last, memory.hex()[:64], {"w": memory.hex()[64:128]})]
+
+
+def _filled(columns: Sequence[str], memory: bytes, **known: int | str) -> Row:
+    """A row whose other numbers are of the memory."""
+    return tuple(
+        known.get(name, "schedule" if name in TEXT_COLUMNS else _number(memory, place))
+        for place, name in enumerate(columns)
+    )
 
 
 def _number(memory: bytes, place: int) -> float:
@@ -128,11 +171,6 @@ def run(resolved: Resolved, results: Path, **how: Any) -> Any:
     return workflow.run(resolved, results, **how)
 
 
-def bytes_of(record: Path) -> dict[str, bytes]:
-    """The promised files of a record."""
-    return {name: (record / name).read_bytes() for name in PROMISED}
-
-
 class Stopped(BaseException):
     """What a hook raises in the place of a kill; nothing may catch it."""
 
@@ -145,6 +183,20 @@ def stop_at(number: int) -> Callable[[files.Operation], None]:
         nonlocal left
         left -= 1
         if left < 0:
+            raise Stopped
+
+    return hook
+
+
+def stop_after_saves(number: int) -> Callable[[files.Operation], None]:
+    """A hook that lets nothing happen once so many checkpoints are saved and rows follow."""
+    saved = 0
+
+    def hook(operation: files.Operation) -> None:
+        nonlocal saved
+        is_new = operation.source is not None and operation.source.name.endswith(".tmp")
+        saved += is_new and operation.path.name == layout.CHECKPOINT
+        if saved == number and (operation.kind, operation.path.name) == ("write", "steps.csv"):
             raise Stopped
 
     return hook

@@ -7,7 +7,7 @@ import pytest
 from faults import crash
 
 STORIES = ("fresh", "brief", "resumed", "forced")
-FEW = 7
+FEW = 11
 """Ordinarily one in so many states of a power failure is looked at, another one in each story."""
 
 

@@ -25,6 +25,17 @@ WORDS = [
     "diagnostics.layers_every=4",
 ]  # fmt: skip
 
+MUCH = [
+    "run", "dataset=wine", "model.hidden=[8]", "model.dropout=0.2", "optimizer.lr=0.3",
+    "trigger=plateau", "trigger.rtol=0.1", "trigger.patience=2", "trigger.every=2",
+    "trigger.half_life=4", "trigger.refractory=4", "trigger.gate=null", "restart=full_reset",
+    "restart.keep_checkpoints=true", "diagnostics=curvature", "diagnostics.layers_every=4",
+    "diagnostics.restart_window=3", "diagnostics.curvature.every=8",
+    "diagnostics.curvature.iterations=2", "diagnostics.curvature.samples=32",
+    "train.batch_size=16", "train.steps=50", "train.eval_every=10", "train.checkpoint_every=5",
+]  # fmt: skip
+"""A run with every log and kept states, whose restarts a trigger decides on."""
+
 POINTS = [
     ["open", "lock", 1],
     ["write", "config.tmp", 1],
@@ -33,6 +44,7 @@ POINTS = [
     ["replace", "0001.json", 1],
     ["open", "steps.csv", 1],
     ["open", "restarts.csv", 1],
+    ["open", "restart_layers.csv", 1],
     ["write", "steps.csv", 1],
     ["write", "steps.csv", 2],
     ["write", "layers.csv", 3],
@@ -78,8 +90,8 @@ def record_in(results: Path) -> Path:
     return lock.parent
 
 
-def ends_golden(lrbench, results, golden):
-    ended = lrbench(*WORDS, "--results", results)
+def ends_golden(lrbench, results, golden, words=WORDS):
+    ended = lrbench(*words, "--results", results)
     assert ended["code"] == 0, ended
     assert bytes_of(record_in(results)) == golden
     assert not list(results.rglob(".*.tmp"))
@@ -109,6 +121,56 @@ def test_a_run_killed_again_while_it_goes_on_ends_with_the_same_bytes(
         if point[1] != "0002.json" or ended["code"] != 0:
             assert ended["code"] == -signal.SIGKILL, ended
     ends_golden(lrbench, tmp_path, golden)
+
+
+OF_MUCH = [
+    ["open", "restart_layers.csv", 1],
+    ["open", "curvature.csv", 1],
+    ["write", "curvature.csv", 3],
+    ["fsync", "curvature.csv", 1],
+    ["write", "restart_layers.csv", 2],
+    ["fsync", "restart_layers.csv", 3],
+    ["mkdir", "kept", 1],
+    ["write", "000000026.tmp", 1],
+    ["replace", "000000026", 1],
+    ["write", "restarts.csv", 2],
+    ["replace", "000000050", 1],
+    ["replace", "result.json", 1],
+]
+"""Steps that only a run with restarts, curvature and kept states has."""
+
+
+@pytest.fixture(scope="module")
+def golden_of_much(lrbench, tmp_path_factory):
+    results = tmp_path_factory.mktemp("much")
+    assert lrbench(*MUCH, "--results", results)["code"] == 0
+    found = bytes_of(record_in(results))
+    assert found.keys() > {*layout.ALL_LOGS, "kept/000000026", "kept/000000050"}
+    assert found["restart_layers.csv"].count(b"\n") > 1
+    return found
+
+
+@pytest.mark.parametrize("point", OF_MUCH, ids=lambda point: "-".join(map(str, point)))
+def test_a_run_with_a_trigger_killed_at_any_step_decides_and_keeps_the_same(
+    point, lrbench, golden_of_much, tmp_path
+):
+    ended = lrbench(*MUCH, "--results", tmp_path, kill=point)
+    assert ended["code"] == -signal.SIGKILL, ended
+    assert ended["at"] == f"{point[0]} {point[1]}"
+    ended = lrbench("verify", tmp_path, "--files")
+    assert "damaged" not in ended["said"], ended
+    ends_golden(lrbench, tmp_path, golden_of_much, MUCH)
+
+
+def test_a_run_with_a_trigger_killed_at_random_again_and_again_ends_with_the_same_bytes(
+    lrbench, golden_of_much, tmp_path
+):
+    chance = random.Random(9)
+    kills = 0
+    while lrbench(*MUCH, "--results", tmp_path, kill=chance.randrange(20, 160))["code"] != 0:
+        kills += 1
+    assert kills > 1
+    ends_golden(lrbench, tmp_path, golden_of_much, MUCH)
 
 
 def test_runs_killed_at_random_again_and_again_end_with_the_same_bytes(lrbench, golden, tmp_path):

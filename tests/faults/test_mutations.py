@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 
 import pytest
 
 from faults import crash, stub
 from lrbench.record import checkpoint, files, writer
 from lrbench.record.lock import Lock
+from lrbench.record.reader import kept_files
 
 
 def _without_fsync(patch, is_meant):
@@ -57,7 +59,7 @@ def sync_of_the_folder_of_records(patch):
 
 
 def rename_of_the_checkpoint(patch):
-    def in_place(path, data, keep):
+    def in_place(path, data, keep=None):
         descriptor = files.open_to_write(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         files.write_all(descriptor, path, data)
         files.sync(descriptor, path)
@@ -99,7 +101,7 @@ MISSED = {
     sync_of_names_at_begin: ("forced", crash.powerless, "is corrupt"),
     sync_of_names_at_the_end: ("brief", crash.powerless, "must exist in a record"),
     sync_of_the_folder_of_records: ("fresh", crash.powerless, "was complete, and is interrupted"),
-    rename_of_the_checkpoint: ("fresh", crash.killed, "was saved"),
+    rename_of_the_checkpoint: ("fresh", crash.killed, "looks damaged"),
     truncation: ("resumed", crash.killed, "leads to other bytes"),
     # An honest disk never lets a checkpoint be ahead of its logs, or lose a part of one: these two
     # stand against disks that are not.
@@ -109,19 +111,44 @@ MISSED = {
 
 
 @pytest.mark.parametrize("taken_away", MISSED, ids=lambda found: found.__name__)
-def test_each_protection_is_needed(taken_away, resolved_stub, golden_stub, scratch, stubbed):
+def test_each_protection_is_needed(taken_away, resolved_stub, scratch, stubbed):
     story, model, why = MISSED[taken_away]
+    # To keep a state syncs names as well: without that, some protections would not be missed.
+    resolved = replace(resolved_stub, keep_checkpoints=False)
+    golden = stub.bytes_of(stub.run(resolved, scratch / "golden").path)
     taken_away(stubbed)
-    told = crash.stories_of(resolved_stub, scratch / "run", stubbed)[story]
+    told = crash.stories_of(resolved, scratch / "run", stubbed)[story]
     found = crash.different(model(told))
     # From both ends, as some are missed at once and some only when all is done.
     states = [state for pair in zip(found, reversed(found), strict=True) for state in pair]
     is_trusted = model is not crash.dishonest
     bad = (
-        crash.judged(state, resolved_stub, golden_stub, scratch / "state", is_trusted=is_trusted)
+        crash.judged(state, resolved, golden, scratch / "state", is_trusted=is_trusted)
         for state in states
     )
     assert any(found and why in found.why for found in bad), f"none of {len(states)} states"
+
+
+def digest_of_kept_states(patch):
+    patch.setattr(writer.RecordWriter, "_has_kept", lambda writer, checkpoint: True)
+
+
+def test_without_their_digests_lost_kept_states_are_not_made_again(
+    resolved_stub, golden_stub, scratch, stubbed
+):
+    def ended_after_losing_one(results):
+        with stubbed.context() as patch:
+            patch.setattr(files, "hook", stub.stop_after_saves(3))
+            with pytest.raises(stub.Stopped):
+                stub.run(resolved_stub, results)
+        path = results / resolved_stub.spec.run_id
+        (kept,) = kept_files(path)
+        kept.write_bytes(kept.read_bytes()[:-1])
+        return stub.bytes_of(stub.run(resolved_stub, results).path)
+
+    assert ended_after_losing_one(scratch / "held") == golden_stub
+    digest_of_kept_states(stubbed)
+    assert ended_after_losing_one(scratch / "trusted") != golden_stub
 
 
 def intrusion(resolved, folder):

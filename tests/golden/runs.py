@@ -45,6 +45,39 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "optimizer=adam",
         "train.steps=8",
     ),
+    "full_reset": (
+        "dataset=wine",
+        "model=mlp",
+        "optimizer=adam",
+        "schedule=sgdr",
+        "schedule.first_cycle=7",
+        "restart=full_reset",
+        "train.steps=30",
+    ),
+    "plateau": (
+        "dataset=wine",
+        "model=mlp",
+        "optimizer.lr=0.3",
+        "trigger=plateau",
+        "trigger.patience=2",
+        "trigger.every=2",
+        "trigger.half_life=4",
+        "trigger.refractory=4",
+        "trigger.gate=null",
+        "restart=reset_momentum",
+        "train.steps=50",
+    ),
+    "curvature": (
+        "dataset=digits",
+        "model=mlp",
+        "schedule=sgdr",
+        "schedule.first_cycle=6",
+        "diagnostics=curvature",
+        "diagnostics.curvature.every=5",
+        "diagnostics.curvature.iterations=6",
+        "diagnostics.curvature.samples=64",
+        "train.steps=18",
+    ),
 }
 
 DEPENDS_ON = {
@@ -92,6 +125,7 @@ def _digests(result: Mapping[str, Any]) -> dict[str, Any]:
         "outcome": {
             **{name: log["sha256"] for name, log in result["logs"].items()},
             "weights": result["weights_digest"],
+            **({"events": len(result["events"])} if "events" in result else {}),
         },
     }
 

@@ -9,6 +9,7 @@ import pytest
 
 from golden import runs
 from golden.runs import PROFILES, differing, golden, golden_inputs, made
+from lrbench.record import layout
 from lrbench.tasks.data.catalog import forget
 from lrbench.tasks.models import init
 
@@ -54,6 +55,15 @@ def test_no_two_runs_and_no_two_logs_have_one_digest() -> None:
         outcomes = golden(profile)["runs"].values()
         for name in ("steps.csv", "layers.csv", "evals.csv", "weights"):
             assert len({one[name] for one in outcomes}) == len(outcomes)
+
+
+def test_there_are_runs_with_every_log_a_restart_and_a_decision_of_a_trigger() -> None:
+    outcomes = golden("native")["runs"]
+    assert {name for one in outcomes.values() for name in one} >= {*layout.ALL_LOGS, "weights"}
+    for name in layout.MORE_LOGS:
+        digests = [one[name] for one in outcomes.values() if name in one]
+        assert len({*digests}) == len(digests) > 0
+    assert outcomes["plateau"]["events"] > 0
 
 
 def test_a_constant_that_is_a_little_off_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,8 +55,9 @@ def _lines(found: Comparison, first: Path, second: Path, width: int) -> Iterator
     for sentence in found.absent:
         yield f"environments: not compared, {sentence}"
     yield "digests"
+    longest = max(13, *(len(one.name) for one in found.digests))
     for one in found.digests:
-        yield from _fill(f"  {one.name:<13} {_verdict(one)}", width, " " * 16)
+        yield from _fill(f"  {one.name:<{longest}} {_verdict(one)}", width, " " * (longest + 3))
     if found.difference:
         yield from _fill(f"first difference in the logs: {found.difference.told()}", width)
     else:

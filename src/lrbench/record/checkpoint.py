@@ -11,7 +11,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ class Checkpoint:
         The engine's state but for its tensors, as JSON.
     body : bytes
         The engine's tensors.
+    kept : mapping
+        By name: sha256 of the checkpoints kept so far. Who goes on does not make them again, so
+        they must be there. One that is kept itself speaks of no others.
     """
 
     spec_digest: str
@@ -49,15 +52,18 @@ class Checkpoint:
     logs: Mapping[str, Mapping[str, Any]]
     facts: Mapping[str, Any]
     body: bytes
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def _header(self) -> dict[str, Any]:
+        kept = {"kept": dict(self.kept)} if self.kept else {}
         return {
             "format_version": FORMAT_VERSION,
             "spec_digest": self.spec_digest,
             "profile_digest": self.profile_digest,
             "step": self.step,
             "logs": {name: dict(log) for name, log in self.logs.items()},
+            **kept,
             "facts": dict(self.facts),
             "body": {"bytes": len(self.body), "sha256": hashlib.sha256(self.body).hexdigest()},
         }
@@ -69,10 +75,15 @@ class Checkpoint:
         """
         replace_file(folder / layout.CHECKPOINT, self._bytes(), keep=folder / layout.PREVIOUS)
 
-    def keep(self, folder: Path) -> None:
-        """Put it among the kept ones of a record, under its step; one that is there is replaced."""
+    def keep(self, folder: Path) -> str:
+        """Put it among the kept ones of a record, under its step; one that is there is replaced.
+
+        Returns the sha256 of its file.
+        """
         claim_folder(folder / layout.KEPT)
-        replace_file(folder / layout.KEPT / layout.kept_name(self.step), self._bytes())
+        data = replace(self, kept={})._bytes()
+        replace_file(folder / layout.KEPT / layout.kept_name(self.step), data)
+        return hashlib.sha256(data).hexdigest()
 
     def _bytes(self) -> bytes:
         return _line(sealed(self._header)) + self.body
@@ -126,6 +137,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         header["logs"],
         header["facts"],
         body,
+        header.get("kept", {}),
     )
 
 

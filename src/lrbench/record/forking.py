@@ -66,11 +66,15 @@ def begin_forked(
         Its own; what was computed before counts as computed with its profile.
     """
     path = writer.path
-    for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS):
-        remove_file(path / name)
-    for kept in kept_files(path):
-        remove_file(kept)
+    # In the order of RecordWriter.begin, and for its reasons.
+    remove_file(path / layout.RESULT)
     sync_folder(path)
+    for name in (layout.CHECKPOINT, layout.PREVIOUS, *layout.MORE_LOGS):
+        remove_file(path / name)
+    if kept := kept_files(path):
+        for one in kept:
+            remove_file(one)
+        sync_folder(path / layout.KEPT)
     replace_file(path / layout.CONFIG, config.encode())
     replace_file(path / layout.MANIFEST, pretty(sealed(manifest)).encode())
     # Before the logs: a folder with logs and no specification is none of a record.
@@ -82,5 +86,6 @@ def begin_forked(
         checkpoint,
         spec_digest=writer.spec.digest,
         profile_digest=str(manifest["profile"]["digest"]),
+        kept={},
     )
     own.write(path)

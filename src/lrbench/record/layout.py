@@ -153,6 +153,10 @@ MORE_LOGS: Final = {
 
 ALL_LOGS: Final = {**LOGS, **MORE_LOGS}
 
+PROMISED: Final = (*ALL_LOGS, RESULT, SPEC)
+"""The files that come out the same to the byte, those of them that a record has; so do the
+checkpoints in :data:`KEPT`."""
+
 EARLIER: Final = {
     "steps.csv": (tuple(name for name in STEP_COLUMNS if name != "weight_decay"),),
     "layers.csv": (("step", "layer", *NORMS),),

@@ -215,6 +215,10 @@ def _read(path: Path, every_byte: bool) -> Record:
     if not layout.LOGS.keys() <= result["logs"].keys() <= layout.ALL_LOGS.keys():
         relation = "must state the logs of a record"
         raise RecordError(relation, key=str(path / layout.RESULT), got=sorted(result["logs"]))
+    for name in layout.MORE_LOGS.keys() - result["logs"].keys():
+        if os.path.lexists(f"{path}/{name}"):
+            relation = "must not be there: its closing file states no such log"
+            raise RecordError(relation, key=str(path / name))
     for name in result["logs"]:
         # A path of strings: joining Path objects is what takes the time over many records.
         stated, found = result["logs"][name]["bytes"], os.stat(f"{path}/{name}").st_size  # noqa: PTH116
@@ -254,6 +258,9 @@ def _check_other_files(record: Record) -> None:
     for path, text in as_written.items():
         if read_file(path) != text.encode():
             raise RecordError("must be as lrbench writes it", key=str(path))
+    for kept in kept_files(record.path):
+        if f"{layout.KEPT}/{kept.name}" not in last["files"]:
+            raise RecordError("must be a file that the last attempt states", key=str(kept))
     for name, stated in last["files"].items():
         if _digest_inside(record.path, name) != stated:
             relation = "must have the digest that the last attempt states"

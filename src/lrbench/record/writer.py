@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import resource
@@ -9,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +24,7 @@ from lrbench.record.files import (
     claim_folder,
     digest_file,
     read_file,
+    read_line,
     remove_file,
     remove_leftovers,
     replace_file,
@@ -57,6 +60,7 @@ class RecordWriter:
         self.path = results / spec.run_id
         self._lock = Lock(self.path / layout.LOCK)
         self._logs: dict[str, LogWriter] = {}
+        self._kept: dict[str, str] = {}
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
@@ -134,14 +138,18 @@ class RecordWriter:
 
         The logs are ``layout.LOGS`` and those of ``layout.MORE_LOGS`` that are named.
         """
-        # The closing file goes first, so that no moment shows it beside logs it does not close.
-        for name in (layout.RESULT, layout.CHECKPOINT, layout.PREVIOUS, *layout.MORE_LOGS):
-            remove_file(self.path / name)
-        for path in kept_files(self.path):
-            remove_file(path)
-        # And no name of what follows may outlive a power failure that brings the closing file back,
-        # or takes the lock's name, by which the folder is known as a record.
+        # The closing file goes first, so that no moment shows it beside logs it does not close. And
+        # nothing of what follows may outlive a power failure that brings the closing file back, or
+        # takes the lock's name, by which the folder is known as a record.
+        remove_file(self.path / layout.RESULT)
         sync_folder(self.path)
+        for name in (layout.CHECKPOINT, layout.PREVIOUS, *layout.MORE_LOGS):
+            remove_file(self.path / name)
+        if kept := kept_files(self.path):
+            for path in kept:
+                remove_file(path)
+            # This attempt may keep none, and would close the record over those of another profile.
+            sync_folder(self.path / layout.KEPT)
         replace_file(self.path / layout.CONFIG, config.encode())
         replace_file(self.path / layout.MANIFEST, pretty(sealed(manifest)).encode())
         # Last, because a record with a specification has everything that was known at its start.
@@ -176,6 +184,8 @@ class RecordWriter:
                     raise RecordError("must be of the manifest's profile", key=name)
                 if not layout.LOGS.keys() <= checkpoint.logs.keys() <= layout.ALL_LOGS.keys():
                     raise RecordError("must state every log", key=name)
+                if not self._has_kept(checkpoint):
+                    raise RecordError("must be beside the kept states it speaks of", key=name)
                 self._logs = _continued(self.path, checkpoint)
                 self._place = self.path / name
             except RecordError as error:
@@ -190,6 +200,7 @@ class RecordWriter:
         if self._place.name == layout.PREVIOUS:
             # Else the next one would push out the only good one, to keep the damaged one.
             remove_file(self.path / layout.CHECKPOINT)
+        self._kept = dict(checkpoint.kept)
         self._begin_attempt(reason, from_step=checkpoint.step, remarks=remarks)
         self._timing = _appended(self.path / layout.TIMING, layout.TIMING_COLUMNS)
 
@@ -201,13 +212,27 @@ class RecordWriter:
         self, *, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
     ) -> None:
         """A checkpoint after ``step`` updates, whose rows are all written."""
-        self._checkpoint(profile_digest, step, facts, body).write(self.path)
+        checkpoint = self._checkpoint(profile_digest, step, facts, body)
+        replace(checkpoint, kept=self._kept).write(self.path)
 
     def keep(
         self, *, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
     ) -> None:
         """A checkpoint that stays in the record, for twins and snapshots; else as :meth:`save`."""
-        self._checkpoint(profile_digest, step, facts, body).keep(self.path)
+        sha256 = self._checkpoint(profile_digest, step, facts, body).keep(self.path)
+        self._kept[layout.kept_name(step)] = sha256
+
+    def _has_kept(self, checkpoint: Checkpoint) -> bool:
+        there = {path.name: path for path in kept_files(self.path)}
+        try:
+            return all(
+                name in there and digest_file(there[name]) == sha256
+                for name, sha256 in checkpoint.kept.items()
+            )
+        except OSError as error:
+            if error.errno != errno.EIO:  # it may be as good as ever, and only not be read now
+                raise
+            return False
 
     def _checkpoint(
         self, profile_digest: str, step: int, facts: Mapping[str, Any], body: bytes
@@ -332,6 +357,9 @@ def _continued(folder: Path, checkpoint: Checkpoint) -> dict[str, LogWriter]:
     logs: dict[str, LogWriter] = {}
     try:
         for name in checkpoint.logs:
+            header = f"{','.join(layout.ALL_LOGS[name])}\n".encode()
+            if read_line(folder / name, len(header) + 1) != header:
+                raise RecordError("must have the columns of this lrbench", key=name)
             logs[name] = LogWriter.continued(folder / name, checkpoint.logs[name])
     except BaseException as error:
         for log in logs.values():

@@ -77,6 +77,8 @@ def _differing_stream(then: Mapping[str, str], now: Mapping[str, str]) -> Differ
 def _rates(record: Record, plan: Plan) -> list[float]:
     """The learning rates of the run, after what its trigger is said to have decided.
 
+    Whether it decides so again, only training tells.
+
     Raises
     ------
     RecordError
@@ -88,8 +90,8 @@ def _rates(record: Record, plan: Plan) -> list[float]:
     try:
         events = tuple(Event(**event) for event in record.result["events"])
         return list(adaptive.course(events).rates.tolist())
-    except (LookupError, TypeError, ScheduleError) as error:
-        relation = f"must state what the trigger of the run decided ({error})"
+    except (LookupError, TypeError, ValueError, ScheduleError) as error:
+        relation = f"must state what its trigger decided ({type(error).__name__}: {error})"
         raise RecordError(relation, key=str(record.path / layout.RESULT)) from error
 
 
@@ -98,7 +100,7 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
     log = record.log(STEPS)
     lane = plan.lanes[0]
     order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu"))
-    tables = {"lr": plan.rates, "momentum": plan.momenta, "weight_decay": plan.weight_decays}
+    tables = {"momentum": plan.momenta, "weight_decay": plan.weight_decays}
     rates = {name: table[:, 0].tolist() for name, table in tables.items() if table is not None}
     rates["lr"] = _rates(record, plan)
     logged = {name: log.column(name) for name in rates}

@@ -23,6 +23,8 @@ from lrbench.spec.canonical import digest
 from lrbench.spec.run import RunSpec, total_steps_of
 from lrbench.workflows.recording import inputs_of
 
+LEDGER = "restarts.csv"
+
 
 def check_record(record: Record) -> None:
     """Hold what the files of a record say against each other.
@@ -93,9 +95,15 @@ def _check_checkpoints(record: Record) -> None:
             raise _must(record, name, "must be of the update in its name")
         if checkpoint.spec_digest != digest(record.spec):
             raise _must(record, name, "must belong to the specification")
+        if name in kept and not record.status.is_finished and kept[name] > record.resumes_at:
+            # It comes before a place that the run was killed after, and is made again: the rows it
+            # speaks of may be cut off already.
+            continue
         for log, stated in checkpoint.logs.items():
             if log not in layout.ALL_LOGS:
                 raise _must(record, name, "must speak of the logs of a record")
+            if not os.path.lexists(record.path / log):
+                raise _must(record, log, f"must be there: its {name} speaks of it")
             beginning = read_file(record.path / log, LOG_LIMIT)[: stated["bytes"]]
             if hashlib.sha256(beginning).hexdigest() != stated["sha256"]:
                 raise _must(record, log, f"must begin with the rows that its {name} states")
@@ -136,18 +144,25 @@ def _told(value: object) -> object:
 
 
 def _check_order(record: Record) -> None:
-    """Rows of the other logs, each after the one before it; layers in one order at every update."""
-    for name in ("evals.csv", "restarts.csv", "curvature.csv"):
+    """Rows of the other logs, each after the one before it; layers in one order at every update.
+
+    A log that only some records have is empty in the others.
+    """
+    for name in ("evals.csv", LEDGER, "curvature.csv"):
         at = record.log(name).column("step")
         if at != sorted(set(at)):  # type: ignore[type-var]
             raise _must(record, name, "must have its rows in order, each once")
-    layers = record.log("layers.csv")
-    at, names = layers.column("step"), layers.column("layer")
-    looks = sorted(set(at))  # type: ignore[type-var]
-    of_each = names[: len(names) // max(1, len(looks))]
-    expected = [(step, layer) for step in looks for layer in of_each]
-    if list(zip(at, names, strict=True)) != expected:
-        raise _must(record, "layers.csv", "must have a row for every layer, in order")
+    for name in ("layers.csv", "restart_layers.csv"):
+        layers = record.log(name)
+        at, names = layers.column("step"), layers.column("layer")
+        looks = sorted(set(at))  # type: ignore[type-var]
+        of_each = names[: len(names) // max(1, len(looks))]
+        expected = [(step, layer) for step in looks for layer in of_each]
+        if list(zip(at, names, strict=True)) != expected:
+            raise _must(record, name, "must have a row for every layer, in order")
+    # Rows of earlier records had no layers beside them.
+    if "restart_layers.csv" in record.result["logs"] and looks != record.log(LEDGER).column("step"):
+        raise _must(record, "restart_layers.csv", f"must have the restarts of its {LEDGER}")
 
 
 def _must(record: Record, name: str, relation: str) -> RecordError:

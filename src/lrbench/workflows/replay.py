@@ -16,10 +16,11 @@ from lrbench.engine.device import configure, profile
 from lrbench.engine.profiles import NUMERIC, variables_of
 from lrbench.errors import ConfigError, DamageError, RecordError
 from lrbench.record import layout
+from lrbench.record.checkpoint import read_header
 from lrbench.record.comparison.changes import Change, differing_environment
 from lrbench.record.comparison.difference import Difference, first_difference
-from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, replace_file
-from lrbench.record.reader import Record, Status, read_json, read_record
+from lrbench.record.files import LOG_LIMIT, claim_folder, digest_file, read_file, replace_file
+from lrbench.record.reader import Record, Status, kept_files, read_json, read_record
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated
@@ -212,18 +213,38 @@ def differing_profile(record: Record, now: Mapping[str, Any]) -> tuple[Change, .
 
 
 def differing_result(record: Record, again: Record) -> Difference | None:
-    """The first entry of the closing file, all of which are promised, that is not the same."""
+    """What is not the same of all that is promised besides the logs.
+
+    The first entry of the closing file, else the first of the checkpoints that both keep: one that
+    began later than its record, from a checkpoint or as a twin, keeps fewer.
+    """
     names = dict.fromkeys([*record.result, *again.result])
     apart = (name for name in names if record.result.get(name) != again.result.get(name))
     if (name := next(apart, None)) is None:
-        return None
+        return _differing_kept(record, again)
     then, now = (json.dumps(one.result.get(name))[:200] for one in (record, again))
     return Difference("result", layout.RESULT, column=name, recorded=then, other=now)
+
+
+def _differing_kept(record: Record, again: Record) -> Difference | None:
+    ours, theirs = record.kept(), again.kept()
+    for step in sorted(ours.keys() & theirs.keys()):
+        name = f"{layout.KEPT}/{ours[step].name}"
+        headers = read_header(ours[step]), read_header(theirs[step])
+        then, now = digest_file(ours[step]), digest_file(theirs[step])
+        # It states the profile, so under another one it differs whatever state it holds.
+        if then != now and headers[0]["profile_digest"] == headers[1]["profile_digest"]:
+            return Difference(name, name, recorded=then, other=now)
+    return None
 
 
 def _copy_beginning(original: Path, copy: Path) -> None:
     """What a run that stopped at the last checkpoint would have left."""
     claim_folder(copy)
-    for name in (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.CHECKPOINT, *layout.ALL_LOGS):
+    kept = [f"{layout.KEPT}/{path.name}" for path in kept_files(original)]
+    if kept:
+        claim_folder(copy / layout.KEPT)
+    whole = (layout.SPEC, layout.CONFIG, layout.MANIFEST, layout.CHECKPOINT, *kept)
+    for name in (*whole, *layout.ALL_LOGS):
         with suppress(FileNotFoundError):
             replace_file(copy / name, read_file(original / name, LOG_LIMIT))

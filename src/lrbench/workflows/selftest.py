@@ -29,11 +29,18 @@ RUN = (
     "optimizer.lr=0.003",
     "schedule=sgdr",
     "schedule.first_cycle=200",
-    "train.steps=4000",
+    "restart=full_reset",
+    "restart.keep_checkpoints=true",
+    "train.steps=2000",
     "train.batch_size=32",
     "train.eval_every=500",
     "train.checkpoint_every=50",
+    "diagnostics=curvature",
     "diagnostics.layers_every=100",
+    "diagnostics.restart_window=10",
+    "diagnostics.curvature.every=500",
+    "diagnostics.curvature.iterations=4",
+    "diagnostics.curvature.samples=64",
 )
 """Two seconds of training with everything a record can have."""
 

@@ -45,16 +45,23 @@ Change = Callable[[dict[str, Any], dict[str, Any], Rows], None]
 
 
 def logs() -> Rows:
-    """Twelve updates, layers at every fourth, evaluations at every fifth, two restarts."""
+    """Twelve updates, layers at every fourth, evaluations at every fifth, two restarts.
+
+    And a look at the curvature at every sixth.
+    """
     steps = range(UPDATES)
-    return {
+    rows = {
         "steps.csv": [[str(t), *(f"{i}.{t}5" for i in range(1, 11)), f"{t:016x}"] for t in steps],
-        "layers.csv": [
-            [str(t), layer, *(f"{i}.{t}" for i in range(5))] for t in steps[::4] for layer in LAYERS
-        ],
+        "layers.csv": [[str(t), layer] for t in steps[::4] for layer in LAYERS],
         "evals.csv": [[str(t), f"{t}.5", f"1.{t}", "0.5"] for t in (0, 5, 10, 12)],
-        "restarts.csv": [[str(t), f"{t}.5", "1", "schedule", "3", "0.25", "0.125"] for t in (3, 9)],
+        "restarts.csv": [[str(t)] for t in (3, 9)],
+        "restart_layers.csv": [[str(t), layer] for t in (3, 9) for layer in LAYERS],
+        "curvature.csv": [[str(t)] for t in (0, 6, 12)],
     }
+    for name, columns in layout.ALL_LOGS.items():
+        for row in rows[name]:
+            row += [f"{i}.{row[0]}" for i in range(len(columns) - len(row))]
+    return rows
 
 
 def manifest() -> dict[str, Any]:
@@ -73,7 +80,7 @@ def result() -> dict[str, Any]:
     }
 
 
-def write(path: Path, rows: Rows, columns: Mapping[str, Sequence[str]] = layout.LOGS) -> None:
+def write(path: Path, rows: Rows, columns: Mapping[str, Sequence[str]] = layout.ALL_LOGS) -> None:
     path.mkdir(exist_ok=True)
     for name, header in columns.items():
         lines = [",".join(header), *map(",".join, rows[name])]
@@ -102,7 +109,7 @@ def compare(tmp_path: Path) -> Callable[..., Difference | None]:
 
 
 def place_of(log: str, column: str) -> int:
-    return layout.LOGS[log].index(column)
+    return layout.ALL_LOGS[log].index(column)
 
 
 def spoil(*places: tuple[str, int, str], to: str = "99.5") -> Change:
@@ -321,6 +328,13 @@ def test_of_one_layer_the_gradient_goes_before_the_weights(
         ([("restarts.csv", 1, "cycle"), ("evals.csv", 2, "val_loss")], "evals.csv"),
         ([("restarts.csv", 0, "cycle"), ("evals.csv", 1, "val_loss")], "restarts.csv"),
         ([("restarts.csv", 0, "cycle"), ("steps.csv", 3, "weight_norm")], "steps.csv"),
+        # What came of a restart is known when its cycle is over, and tells no cause.
+        ([("restarts.csv", 0, "gain"), ("steps.csv", 11, "weight_norm")], "steps.csv"),
+        ([("restarts.csv", 0, "length"), ("steps.csv", 11, "weight_norm")], "steps.csv"),
+        ([("restarts.csv", 0, "counter_after"), ("steps.csv", 4, "weight_norm")], "restarts.csv"),
+        ([("restart_layers.csv", 0, "distance"), ("evals.csv", 3, "val_loss")], "evals.csv"),
+        ([("restart_layers.csv", 0, "size"), ("steps.csv", 4, "lr")], "restart_layers.csv"),
+        ([("curvature.csv", 1, "lambda_max"), ("steps.csv", 7, "lr")], "curvature.csv"),
     ],
 )
 def test_the_log_that_shows_it_first_is_named(
@@ -370,7 +384,7 @@ def test_a_row_of_another_step_is_one_missing_row(
 
 def test_a_log_or_a_manifest_that_is_not_there_yet_has_no_rows(tmp_path: Path) -> None:
     one, two = make(tmp_path / "one"), make(tmp_path / "two", status=Status.INTERRUPTED)
-    for name in (*layout.LOGS, layout.MANIFEST):
+    for name in (*layout.ALL_LOGS, layout.MANIFEST):
         (two.path / name).unlink()
     assert first_difference(one, two) == Difference("steps", "steps.csv", 0, "step", "0", None)
     assert first_difference(two, two) is None
@@ -435,7 +449,7 @@ def test_the_columns_that_an_earlier_lrbench_had_not_are_a_difference_if_there_i
         if change:
             change({}, {}, rows)
         rows["steps.csv"] = [row[:place] + row[place + 1 :] for row in rows["steps.csv"]]
-        write(record.path, rows, layout.LOGS | {"steps.csv": earlier})
+        write(record.path, rows, layout.ALL_LOGS | {"steps.csv": earlier})
         return record
 
     new, same = make(tmp_path / "new"), old("same")
@@ -488,9 +502,9 @@ def test_a_log_without_steps_is_refused(tmp_path: Path) -> None:
 def test_one_changed_field_anywhere_is_found_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: st.DataObject, block: int
 ) -> None:
-    log = data.draw(st.sampled_from(list(layout.LOGS)))
+    log = data.draw(st.sampled_from(list(layout.ALL_LOGS)))
     row = data.draw(st.integers(0, len(logs()[log]) - 1))
-    column = data.draw(st.sampled_from(layout.LOGS[log][1:]))
+    column = data.draw(st.sampled_from(layout.ALL_LOGS[log][1:]))
     recorded = logs()[log][row][place_of(log, column)]
     value = data.draw(
         st.text("0123456789.e-naif", min_size=0, max_size=24).filter(lambda t: t != recorded)

@@ -37,15 +37,14 @@ def test_two_folders_get_the_same_bytes(resolved, golden, golden_record, tmp_pat
 def test_another_seed_gets_other_bytes(resolved, golden, tmp_path, bytes_of):
     other = run(with_seed(resolved, 1), tmp_path)
     differing = bytes_of(other.path)
-    for name in golden.keys() - {"restarts.csv"}:
+    for name in golden:
         assert differing[name] != golden[name], name
-    assert differing["restarts.csv"] == golden["restarts.csv"]
 
 
 def test_the_closing_file_states_size_rows_and_digest_of_every_log(golden, golden_record):
     result = json.loads(golden[layout.RESULT])
     assert result["spec_digest"] == hashlib.sha256(golden[layout.SPEC]).hexdigest()
-    assert set(result["logs"]) == set(layout.LOGS)
+    assert set(result["logs"]) == {*layout.LOGS, "restart_layers.csv"}
     for name, stated in result["logs"].items():
         assert stated["bytes"] == len(golden[name])
         assert stated["sha256"] == hashlib.sha256(golden[name]).hexdigest()
@@ -204,7 +203,7 @@ def test_an_interrupted_run_says_so_and_run_again_it_is_as_if_nothing_had_been(
 
     with pytest.raises(KeyboardInterrupt):
         run(resolved_longer, tmp_path, on_progress=interrupt_later)
-    assert steps == [100, 200]
+    assert steps[-1] == 200
     path = tmp_path / resolved_longer.spec.run_id
     found = read_record(path)
     assert found.status is Status.INTERRUPTED

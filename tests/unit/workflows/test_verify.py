@@ -17,6 +17,7 @@ from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.bundles.bundle import write_bundle
 from lrbench.record.lock import Lock
+from lrbench.record.reader import read_json
 from lrbench.workflows import verify as module
 from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.verify import Level, Verdict, verify, verify_job
@@ -58,6 +59,102 @@ def original(data_cache, tmp_path_factory):
 @pytest.fixture
 def record(original, tmp_path):
     return shutil.copytree(original, tmp_path / "results" / original.name)
+
+
+ADAPTIVE = [
+    "dataset=wine",
+    "model.hidden=[5]",
+    "optimizer.lr=0.3",
+    "trigger=plateau",
+    "trigger.rtol=0.1",
+    "trigger.patience=1",
+    "trigger.every=2",
+    "trigger.half_life=4",
+    "trigger.refractory=4",
+    "trigger.gate=null",
+    "restart=full_reset",
+    "restart.keep_checkpoints=true",
+    "diagnostics=curvature",
+    "diagnostics.restart_window=3",
+    "diagnostics.curvature.every=8",
+    "diagnostics.curvature.iterations=2",
+    "diagnostics.curvature.samples=32",
+    "train.batch_size=16",
+    "train.steps=50",
+    "train.eval_every=10",
+    "train.checkpoint_every=15",
+]
+"""A run whose restarts a trigger decides on, with every log and kept states."""
+
+
+@pytest.fixture(scope="module")
+def original_adaptive(data_cache, tmp_path_factory):
+    path = run(resolve_overrides(ADAPTIVE), tmp_path_factory.mktemp("adaptive")).path
+    events = [event["step"] for event in read_json(path / layout.RESULT)["events"]]
+    assert events[0] < PREFIX <= events[-1], "decisions before and at the end of a prefix"
+    return path
+
+
+@pytest.fixture
+def adaptive(original_adaptive, tmp_path):
+    return shutil.copytree(original_adaptive, tmp_path / "results" / original_adaptive.name)
+
+
+@pytest.mark.parametrize("level", Level)
+def test_a_run_with_a_trigger_is_identical_at_every_level(level, adaptive):
+    found = verified(adaptive, level)
+    assert (found.verdict, found.level, found.difference) == (Verdict.IDENTICAL, level, None)
+
+
+@pytest.mark.parametrize("where", ["before", "after"])
+def test_a_prefix_may_end_anywhere_near_a_decision(where, adaptive):
+    step = read_json(adaptive / layout.RESULT)["events"][0]["step"]
+    prefix = step if where == "before" else step + 1
+    (found,) = verify(adaptive, Level.PREFIX, prefix=prefix).runs
+    assert found.verdict is Verdict.IDENTICAL
+
+
+def test_another_decision_than_was_recorded_shows_in_the_rates(adaptive):
+    edit(adaptive / layout.RESULT, lambda result: result["events"][0].update(step=1))
+    found = verified(reseal(adaptive), Level.INPUTS)
+    assert found.verdict is Verdict.DIFFERENT
+    assert (found.difference.what, found.difference.column) == ("schedule", "lr")
+
+
+def test_events_of_another_form_are_refused_and_not_believed(adaptive):
+    edit(adaptive / layout.RESULT, lambda result: result.update(events=[{"when": 3}]))
+    found = verified(reseal(adaptive), Level.INPUTS)
+    assert found.verdict is Verdict.REFUSED
+    assert "must state what its trigger decided" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("log", "column", "what"),
+    [
+        ("curvature.csv", "lambda_max", "curvature"),
+        ("restarts.csv", "spike", "restarts"),
+        ("restart_layers.csv", "distance", "restart_layers"),
+    ],
+)
+def test_one_number_of_the_newer_logs_is_named(log, column, what, adaptive):
+    step = int((adaptive / log).read_text().splitlines()[1].partition(",")[0])
+    edit_row(adaptive / log, step, column, lambda text: repr(float(text) * (1 + 2**-40)))
+    found = verified(reseal(adaptive))
+    assert found.verdict is Verdict.DIFFERENT
+    assert (found.difference.what, found.difference.column) == (what, column)
+    assert found.difference.file == log
+
+
+def test_a_kept_state_with_other_weights_is_named(adaptive):
+    kept = max((adaptive / layout.KEPT).iterdir())
+
+    def change(header, body):
+        body[-1] ^= 1
+
+    edit_checkpoint(kept, change)
+    found = verified(reseal(adaptive))
+    assert found.verdict is Verdict.DIFFERENT
+    assert found.difference.file == f"{layout.KEPT}/{kept.name}"
 
 
 def verified(path, level=Level.FULL, **settings):

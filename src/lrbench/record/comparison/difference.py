@@ -6,6 +6,7 @@ One wrong link spoils all that follow, so of many differences only the first one
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from urllib.parse import unquote
 from lrbench.errors import RecordError
 from lrbench.record.comparison.digests import INPUTS, Digest, digests_of
 from lrbench.record.comparison.parting import Fields, Parting, columns_of, parting
+from lrbench.record.layout import RESTART_COLUMNS, RESTART_LAYER_COLUMNS
 from lrbench.record.reader import Record
 
 STEPS, EVALS, LAYERS = "steps.csv", "evals.csv", "layers.csv"
@@ -42,6 +44,15 @@ RATES: Final = ("lr", "momentum", "weight_decay")
 
 LEDGER: Final = ("restarts.csv", "restart_layers.csv")
 
+KNOWN_AT_ONCE: Final = frozenset(
+    {
+        *RESTART_COLUMNS[1 : RESTART_COLUMNS.index("window")],
+        *RESTART_LAYER_COLUMNS[1 : RESTART_LAYER_COLUMNS.index("counter_after") + 1],
+    }
+    - {"length"}
+)
+"""The columns of a restart's rows that hold before the first update of its cycle."""
+
 _AFTER: Final = (STEPS, EVALS, LAYERS, "curvature.csv", *LEDGER)
 """The logs, the one whose row of an update is looked at first in front."""
 
@@ -56,9 +67,9 @@ class Difference:
     ----------
     what : str
         ``data``, ``split``, ``init``, ``schedule``, ``batch``, ``loss``, ``gradient``, ``update``
-        or ``weights``; ``steps``, ``evals``, ``layers`` or ``restarts`` for a row that only one
-        has, or a difference in the last three; ``columns`` for a column that only one has, all
-        else being equal.
+        or ``weights``; a log's name without its ending for a row that only one has, or a difference
+        in any log but that of the steps; ``columns`` for a column that only one has, all else being
+        equal; ``result`` for an entry of the closing file; the name of a kept checkpoint.
     file : str
         The file of the record that shows it.
     step : int or None
@@ -135,7 +146,7 @@ def first_difference_in_logs(
     Records of an earlier lrbench are compared in the columns that both have; a column that only
     one has is a difference if there is no other.
     """
-    found: list[tuple[int, Difference]] = []
+    found: list[tuple[float, Difference]] = []
     for log in _AFTER:
         paths = recorded.path / log, other.path / log
         parted = parting(*paths)
@@ -143,9 +154,7 @@ def first_difference_in_logs(
             continue
         difference = _in_row(log, parted, *paths)
         if not _is_beyond(difference, rows):
-            # An evaluation after n updates has seen update n - 1 and no later one; the one before
-            # all of them belongs to the first.
-            found.append((max(0, _step(difference) - (log == EVALS)), difference))
+            found.append((_moment(difference), difference))
     if not found:
         return _different_columns(recorded, other)
     # Of equal steps min() keeps the first, and the logs are in the order they are looked at.
@@ -230,6 +239,19 @@ def _is_beyond(difference: Difference, rows: int | None) -> bool:
         # A run that ends after these updates is evaluated there, a longer one need not be.
         return step > rows or (step == rows and difference.column == "step")
     return step >= rows
+
+
+def _moment(difference: Difference) -> float:
+    """The update in which it came about, for the order of differences."""
+    step = _step(difference)
+    if difference.file == EVALS:
+        # An evaluation after n updates has seen update n - 1 and no later one; the one before all
+        # of them belongs to the first.
+        return max(0, step - 1)
+    if difference.file in LEDGER and difference.column not in KNOWN_AT_ONCE:
+        # What came of a restart is known when its cycle is over, and follows from the other logs.
+        return math.inf
+    return step
 
 
 def _step(difference: Difference) -> int:
