@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import nn
 from lrbench.engine import loop
 from lrbench.engine.base import Failure, Outcome, Plan, Row, Start, State
 from lrbench.engine.device import configure
+from lrbench.engine.lanes import program
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.lanes.independence import Independence, measure
@@ -33,6 +35,7 @@ from lrbench.spec.run import (
     TrainSpec,
 )
 from lrbench.tasks.data.catalog import forget, prepare
+from lrbench.tasks.models.build import build_model
 from lrbench.workflows.packing import joined
 from lrbench.workflows.plan import make_plan
 
@@ -344,7 +347,7 @@ class Branching(nn.Module):
 @pytest.mark.parametrize(
     ("module", "reason"),
     [
-        (Leaky, "keeps .passes, which a pass changes"),
+        (Leaky, "keeps passes, which a pass changes"),
         (Drawing, "draws random numbers of its own"),
         (Branching, "cannot be done for many runs at once"),
     ],
@@ -386,3 +389,44 @@ def test_compiled_lanes_have_the_same_bytes_in_any_company(family):
     outcomes = lanes.train(plan_of(specs, [0, 2, 3]), sinks)
     assert text(sinks[1], outcomes[1]) == reference
     assert np.isfinite([row[5] for row in sinks[1].rows]).all()  # type: ignore[arg-type]
+
+
+class Featured(nn.Module):
+    """Random features, each seed's own, where no lane can have them."""
+
+    def __init__(self, input_shape, num_outputs):
+        super().__init__()
+        self.features = torch.randn(input_shape[0], 6)
+        self.layer = nn.Linear(6, num_outputs)
+
+    def forward(self, x):
+        return self.layer(x @ self.features)
+
+
+def test_a_model_with_an_attribute_of_each_seeds_own_is_refused():
+    data = prepare("wine", {}, split_root=0)
+    one, other = (Featured(data.info.input_shape, data.info.num_outputs) for _ in range(2))
+    optimizer = OptimizerSpec(name="sgd", params={}, lr=0.1)
+    check_lanes(one, optimizer, data, BATCH)
+    with pytest.raises(ConfigError, match="features as a plain attribute"):
+        check_lanes(one, optimizer, data, BATCH, other)
+    plan = plan_of([spec_of(seed=1), spec_of(seed=2)], [0, 1])
+    info = data.info
+    unlike = replace(
+        plan, build_model=lambda streams: build_model("mine", {}, info, streams, target=Featured)
+    )
+    with pytest.raises(ConfigError, match="register_buffer"):
+        lanes.train(unlike, [Delivered(), Delivered()])
+
+
+def test_a_process_makes_as_many_compiled_programs_as_it_is_asked_for(monkeypatch):
+    # What dynamo counts does not depend on what compiles behind it.
+    eager = partial(torch.compile, backend="eager")
+    monkeypatch.setattr(program.torch, "compile", eager)
+    for hidden in range(3, 13):
+        spec = spec_of(compile_=True)
+        model = spec.model.model_copy(update={"params": {"hidden": [hidden]}})
+        whole = spec.model_copy(update={"model": model})
+        sink = Delivered()
+        lanes.train(plan_of([whole], [0]), [sink])
+        assert len(sink.rows) == STEPS

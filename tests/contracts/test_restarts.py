@@ -397,6 +397,7 @@ def test_the_curvature_is_looked_at_at_its_interval_and_around_restarts(engine):
         0: "start",
         30: "before_restart",
         31: "after_restart",
+        45: "half_cycle",
         50: "window",
         60: "before_restart",
         61: "end",

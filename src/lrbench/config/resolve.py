@@ -121,7 +121,21 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         )
     compute = settings.compute.spec()
     if compute.engine == "lanes" and model is not None:
-        findings.attempt("", check_lanes, model, parts.optimizer, data, lengths.train.batch_size)
+        other = None
+        if parts.model.target is not None:
+            other = findings.attempt_own(
+                parts.model.target,
+                "model",
+                build_model,
+                parts.model.name,
+                parts.model.params,
+                data.info,
+                Streams(settings.seed + 1),
+                parts.model_target,
+            )
+        findings.attempt(
+            "", check_lanes, model, parts.optimizer, data, lengths.train.batch_size, other
+        )
     fitter = Fitter(parts.optimizer.lr, lengths, findings)
     schedule, fitted = fitter.fit(
         parts.schedule, "schedule", parts.optimizer.lr, is_rebuilt=parts.trigger is not None

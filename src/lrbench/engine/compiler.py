@@ -13,10 +13,14 @@ from contextlib import suppress
 from functools import lru_cache
 
 import torch
+import torch._dynamo.config
 import torch._inductor.config
 
 from lrbench.errors import DeviceError
 from lrbench.tasks.data.cache import cache_home
+
+MOST_PROGRAMS = 100_000
+"""Of one process; no limit, that is."""
 
 NAMES = ("g++", "clang++")
 """Looked for in this order where ``CXX`` names none."""
@@ -59,3 +63,6 @@ def prepare_compiler() -> None:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_home() / "compiled"))
     # Helpers of their own would outlive a worker that is killed.
     torch._inductor.config.compile_threads = 1
+    # A worker trains plans of many kinds, and dynamo counts the programs of one function together.
+    torch._dynamo.config.recompile_limit = MOST_PROGRAMS
+    torch._dynamo.config.accumulated_recompile_limit = MOST_PROGRAMS

@@ -123,6 +123,7 @@ class Cycles:
     def _plan_occasions(self, restart: Restart) -> None:
         settled = restart.step + smoothing_window(restart.planned_length)
         # Where two fall together, the later line here tells why.
+        self._occasions[restart.step + restart.planned_length // 2] = "half_cycle"
         self._occasions[settled] = "window"
         self._occasions[restart.step + 1] = "after_restart"
         self._occasions[restart.step] = "before_restart"

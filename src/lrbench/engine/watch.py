@@ -68,7 +68,9 @@ class Watch:
         noise: tuple[float, float] | None,
     ) -> Event | None:
         """Ask the trigger after ``done`` updates; an event happens before update ``done``."""
-        if not all(map(math.isfinite, (*self._losses, *self._grads))):
+        displacement = self._displacement()
+        watched = (*self._losses, *self._grads, self._path, displacement or 0.0)
+        if not all(map(math.isfinite, watched)):
             # Divergence is the engine's to tell, and no reason to restart.
             self._forget()
             return None
@@ -80,7 +82,7 @@ class Watch:
             grad_norms=tuple(self._grads),
             val_loss=val_loss,
             cosines=tuple(self._cosines),
-            displacement=self._displacement(),
+            displacement=displacement,
             path=self._path if self._start is not None else None,
             gradient_square=square,
             gradient_trace=trace,

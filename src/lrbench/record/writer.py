@@ -64,6 +64,7 @@ class RecordWriter:
         self._timing: LogWriter | None = None
         self._attempt: dict[str, Any] = {}
         self._started = 0.0
+        self._is_over = False
         self._place = self.path / layout.CHECKPOINT
         self._pulse = heartbeat.Pulse(self.path)
         claim_folder(self.path)
@@ -97,6 +98,9 @@ class RecordWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        if self._is_over:
+            return
+        self._is_over = True
         try:
             if error is not None and self._attempt:
                 # If the disk is full, the error that says so matters more than this note of it.
@@ -277,6 +281,7 @@ class RecordWriter:
             }
         )
         replace_file(self.path / layout.RESULT, pretty(whole).encode())
+        self._attempt = {}  # it has ended: whatever happens to others is none of its
         return whole
 
     def _open_logs(self) -> list[LogWriter]:

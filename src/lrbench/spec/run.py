@@ -14,6 +14,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
@@ -141,6 +142,13 @@ class ComputeSpec(Frozen):
     profile: Profile = "native"
     lanes: Annotated[int, Field(ge=2, le=256)] = 16
     compile: bool = True
+
+    @model_validator(mode="after")
+    def _without_effect(self) -> Self:
+        if self.engine == "loop" and not (self.lanes == 16 and self.compile):
+            # Two ways to say one thing are one specification, equal as a value too.
+            return self.model_copy(update={"lanes": 16, "compile": True})
+        return self
 
     @model_serializer(mode="wrap")
     def _plain(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

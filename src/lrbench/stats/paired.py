@@ -131,7 +131,14 @@ def holm(found: Sequence[Paired]) -> list[Paired]:
         assert one.p is not None
         highest = max(highest, min(1.0, one.p * (len(order) - rank)))
         direction = one.mean if one.mean is not None else _balance(one.differences)
-        adjusted[place] = replace(one, p=highest, judgement=_judged(direction, highest))
+        effect = one.least_effect
+        if effect is not None:
+            # To be found whatever the others are, it has to be found at the strictest level.
+            strictest = 1 - (1 - LEVEL) / len(order)
+            effect *= least_effect(one.n, level=strictest) / least_effect(one.n)
+        adjusted[place] = replace(
+            one, p=highest, judgement=_judged(direction, highest), least_effect=effect
+        )
     return adjusted
 
 

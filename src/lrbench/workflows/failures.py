@@ -25,7 +25,7 @@ def failures_named(path: Path) -> Iterator[None]:
         raise RecordError(
             f"could not be written ({reason})",
             key=str(where),
-            remedy="free some space; the same command goes on" if error.errno in FULL else None,
+            remedy=_remedy(error.errno),
         ) from error
     except Exception as error:
         message = " ".join(str(error).split())
@@ -35,6 +35,14 @@ def failures_named(path: Path) -> Iterator[None]:
             origin=_place_of(error),
             remedy="lrbench --debug run … shows the whole traceback",
         ) from error
+
+
+def _remedy(number: int | None) -> str | None:
+    if number in FULL:
+        return "free some space; the same command goes on"
+    if number in (errno.EMFILE, errno.ENFILE):
+        return "ulimit -n 4096, or a smaller compute.lanes; the same command goes on"
+    return None
 
 
 def _place_of(error: Exception) -> str | None:

@@ -21,6 +21,7 @@ from lrbench.schedules.frozen import replanned
 from lrbench.schedules.rewarm import rewarmed
 from lrbench.spec.canonical import canonical
 from lrbench.spec.imports import resolve_import
+from lrbench.spec.restart import RestartSpec
 from lrbench.spec.run import Component, RunSpec
 from lrbench.streams import Streams
 from lrbench.tasks.base import Prepared
@@ -38,15 +39,18 @@ def make_plan(spec: RunSpec, data: Prepared) -> Plan:
     if spec.fork is None:
         return plan
     policy = spec.fork.policy or spec.restart
-    rates = _whole_plan(spec.model_copy(update={"restart": policy}), data).rates
+    per_epoch = len(data.train) // spec.train.batch_size
+    rates = _course(spec, per_epoch, policy).rates[:, np.newaxis]
     return forked(plan, rates, spec.fork)
 
 
 def _whole_plan(spec: RunSpec, data: Prepared) -> Plan:
     """The plan of a run, of a twin that of its parent."""
     per_epoch = len(data.train) // spec.train.batch_size
-    adaptive = None if spec.trigger is None else _adaptive(spec, spec.trigger, per_epoch)
-    course = _course(spec, adaptive)
+    course = _course(spec, per_epoch, spec.restart)
+    adaptive = None
+    if spec.trigger is not None:
+        adaptive = _adaptive(spec, spec.trigger, per_epoch, spec.restart)
     target = None
     if spec.model.target is not None:
         target = resolve_import(spec.model.target, key="model._target_")
@@ -88,29 +92,38 @@ def course_in(spec: RunSpec, events: tuple[Event, ...], steps_per_epoch: int) ->
     steps_per_epoch : int in [1, inf)
     """
     if spec.trigger is None:
-        return _course(spec, None)
-    return _adaptive(spec, spec.trigger, steps_per_epoch).course(events)
+        return _course(spec, steps_per_epoch, spec.restart)
+    return _adaptive(spec, spec.trigger, steps_per_epoch, spec.restart).course(events)
 
 
-def _course(spec: RunSpec, adaptive: Adaptive | None) -> Course:
-    """Rates and restarts as they are known beforehand: of a twin all there were."""
-    if adaptive is None:
+def _course(spec: RunSpec, steps_per_epoch: int, policy: RestartSpec) -> Course:
+    """Rates and restarts as they are known beforehand: of a twin all there were.
+
+    ``policy`` is what restarts do; of a twin perhaps another one than its parent had.
+    """
+    if spec.trigger is None:
         schedule = _as_specified(spec.schedule, spec.optimizer.lr, spec.train.steps)
-        return course_of(schedule, spec)
+        return course_of(schedule, spec, policy)
+    adaptive = _adaptive(spec, spec.trigger, steps_per_epoch, policy)
     known = spec.fork.events if spec.fork else ()
     return adaptive.course(tuple(Event(**vars(event)) for event in known))
 
 
-def course_of(schedule: Schedule, spec: RunSpec) -> Course:
+def course_of(schedule: Schedule, spec: RunSpec, policy: RestartSpec) -> Course:
     """The rates and restarts that a schedule of the learning rate comes to."""
-    steps, policy = spec.train.steps, spec.restart
+    steps = spec.train.steps
     schedule = rewarmed(schedule, policy.rewarm, steps)
     rates = tabulate([schedule], [spec.optimizer.lr], steps)[:, 0]
     return Course(rates, restarts_of(schedule, steps, policy))
 
 
-def _adaptive(spec: RunSpec, component: Component, steps_per_epoch: int) -> Adaptive:
-    """The trigger of a run; its decisions make a frozen schedule of the one specified."""
+def _adaptive(
+    spec: RunSpec, component: Component, steps_per_epoch: int, policy: RestartSpec
+) -> Adaptive:
+    """The trigger of a run; its decisions make a frozen schedule of the one specified.
+
+    The trigger is that of the run's own policy, whatever another ``policy`` makes of the rates.
+    """
     steps, lr = spec.train.steps, spec.optimizer.lr
     # Made anew for every cycle, a schedule of the user's own must be the one that was recorded.
     _as_specified(spec.schedule, lr, steps)
@@ -135,9 +148,9 @@ def _adaptive(spec: RunSpec, component: Component, steps_per_epoch: int) -> Adap
             num_cycles=after.num_cycles,
             final_fraction=after.final_fraction,
         )
-        return course_of(schedule, spec)
+        return course_of(schedule, spec, policy)
 
-    return Adaptive(trigger, spec.restart, course)
+    return Adaptive(trigger, policy, course)
 
 
 def _scheduled(spec: RunSpec, name: str, component: Component | None) -> NDArray[np.float64] | None:

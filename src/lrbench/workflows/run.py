@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,12 @@ from lrbench.workflows.packing import recorded_slot
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
 from lrbench.workflows.training import Manner, Origin, Trained, Trainee, train
+
+
+FILES_OF_A_RECORD = 12
+"""Open at once while it is written: its lock and its logs, and some more for a moment."""
+
+FILES_OF_A_PROCESS = 128
 
 
 @dataclass(frozen=True)
@@ -181,7 +189,8 @@ def run_together(
     started = time.monotonic()
     reports: dict[int, RunReport | Exception] = {}
     trainees: dict[int, Trainee] = {}
-    try:
+    _allow_files(len(runs) * FILES_OF_A_RECORD)
+    with ExitStack() as open_writers:
         for place, (resolved, slot) in enumerate(zip(runs, slots, strict=True)):
             try:
                 with failures_named(results / resolved.spec.run_id):
@@ -193,17 +202,25 @@ def run_together(
             if found is not None:
                 reports[place] = _report(found, True, started)
             else:
+                # An interrupt reaches every one of them, whatever closing the others comes to.
+                open_writers.push(writer)
                 trainees[place] = Trainee(resolved, writer, slot, partial(on_progress, place))
         if trainees:
             ended = _trained([*trainees.values()], manner, on_stop)
-            for (place, trainee), result in zip(list(trainees.items()), ended, strict=True):
+            for (place, trainee), result in zip(trainees.items(), ended, strict=True):
                 reports[place] = _ended(trainee.writer, result, started)
-                del trainees[place]
-    except BaseException as error:
-        for trainee in trainees.values():
-            trainee.writer.__exit__(type(error), error, error.__traceback__)
-        raise
     return [reports[place] for place in range(len(runs))]
+
+
+def _allow_files(number: int) -> None:
+    """Let this process have so many files open, besides what it has, if the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = number + FILES_OF_A_PROCESS
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _to_be_trained(writer: RecordWriter, force: bool) -> Record | None:

@@ -138,7 +138,13 @@ def train(
     # Runs of a plan that were killed while their states were saved may go on at two steps.
     for step in sorted({one.step for one in there.values()}):
         places = [place for place, one in there.items() if one.step == step]
-        results = _train_at_one_step([there[place] for place in places], manner, on_stop)
+        try:
+            results = _train_at_one_step([there[place] for place in places], manner, on_stop)
+        except Exception as error:
+            if len(trainees) == 1:
+                raise
+            # What stops these is nothing to those that go on at another step.
+            results = [error] * len(places)
         ended |= dict(zip(places, results, strict=True))
     return [ended[place] for place in range(len(trainees))]
 

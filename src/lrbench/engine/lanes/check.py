@@ -7,7 +7,7 @@ from torch import nn
 
 from lrbench.engine.lanes.program import gradient_of, run_eagerly
 from lrbench.engine.lanes.stack import Stack
-from lrbench.engine.lanes.template import template_of
+from lrbench.engine.lanes.template import refuse_unlike, template_of
 from lrbench.engine.update_rules import rule_of
 from lrbench.spec.run import OptimizerSpec
 from lrbench.tasks.base import Prepared
@@ -17,7 +17,11 @@ LANES = 2
 
 
 def check_lanes(
-    model: nn.Module, optimizer: OptimizerSpec, data: Prepared, batch_size: int
+    model: nn.Module,
+    optimizer: OptimizerSpec,
+    data: Prepared,
+    batch_size: int,
+    other: nn.Module | None = None,
 ) -> None:
     """Refuse what the lanes engine cannot train: one gradient of two copies is taken, uncompiled.
 
@@ -28,14 +32,19 @@ def check_lanes(
     optimizer : OptimizerSpec
     data : Prepared
     batch_size : int
+    other : nn.Module, optional
+        The same model of another seed.
 
     Raises
     ------
     ConfigError
         The optimizer is not lrbench's own; the model draws random numbers of its own, keeps what
-        changes as a plain attribute, or cannot be vectorised.
+        changes, or what each seed has another one of, as a plain attribute, or cannot be
+        vectorised.
     """
     rule_of(optimizer)
+    if other is not None:
+        refuse_unlike([model, other])
     inputs = torch.as_tensor(data.train.inputs[:batch_size])
     targets = torch.as_tensor(data.train.targets[:batch_size])
     was_training = model.training

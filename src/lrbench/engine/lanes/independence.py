@@ -28,8 +28,10 @@ from lrbench.streams import Streams
 
 UPDATES = 64
 
-HOT = 1e6
-"""What the rates of a neighbour are multiplied by, so that it diverges."""
+RATE = 1e-3
+
+HOT = 1e9
+"""What the rate of a neighbour is multiplied by, so that it diverges."""
 
 
 class Independence(StrEnum):
@@ -142,23 +144,18 @@ def _further(plan: Plan, slot: int, width: int) -> Iterator[tuple[Independence, 
 
 
 def _short(plan: Plan) -> Plan:
-    """The first lane's first updates, as simple as they can be."""
-    steps = min(UPDATES, plan.total_steps)
-
-    def cut(table: object) -> np.ndarray | None:
-        return None if table is None else np.asarray(table)[:steps, :1]
-
+    """Updates of the first lane at a rate that every model bears, whatever the run is: a run that
+    is over, or has diverged, before anything could part would show nothing.
+    """
     lane = replace(plan.lanes[0], restarts=(), adaptive=None, state=None)
-    rates = cut(plan.rates)
-    assert rates is not None
     return replace(
         plan,
-        rates=rates,
-        momenta=cut(plan.momenta),
-        weight_decays=cut(plan.weight_decays),
+        rates=np.full((UPDATES, 1), RATE),
+        momenta=None,
+        weight_decays=None,
         lanes=(lane,),
         slots=(0,),
-        eval_every=steps,
+        eval_every=UPDATES,
         layers_every=None,
         curvature=None,
     )

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from torch.func import functional_call, grad_and_value, vmap
 
 from lrbench.engine.compiler import prepare_compiler
@@ -224,7 +225,7 @@ def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
         try:
             result: Tensor = whole(*arguments)
             return result
-        except torch._dynamo.exc.TorchDynamoException as error:
+        except (TorchDynamoException, FailOnRecompileLimitHit) as error:
             reason = str(error).strip().partition("\n")[0][:200]
             raise ConfigError(
                 f"must be a program that torch.compile can make ({reason})",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import pickle
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +60,7 @@ def template_of(model: nn.Module, inputs: Tensor) -> Template:
             raise refused(f"keeps a state of its own in {path or 'the model'}")
     paths = replace_dropout(twin)
     before = {name: buffer.clone() for name, buffer in twin.named_buffers()}
-    beside = _beside(twin)
+    beside = attributes(twin)
     card = inputs.device
     with torch.random.fork_rng(devices=[card] if card.type == "cuda" else []), torch.no_grad():
         torch.manual_seed(0)
@@ -66,7 +69,7 @@ def template_of(model: nn.Module, inputs: Tensor) -> Template:
             twin(inputs.clone())
         if any(not torch.equal(a, b) for a, b in zip(drawn_before, _generators(card), strict=True)):
             raise refused("draws random numbers of its own")
-    if changed := [name for name, value in _beside(twin).items() if value != beside.get(name)]:
+    if changed := [name for name, value in attributes(twin).items() if value != beside.get(name)]:
         raise refused(f"keeps {changed[0]}, which a pass changes, as a plain attribute")
     changing = tuple(
         name for name, buffer in twin.named_buffers() if not _equal(buffer, before[name])
@@ -88,18 +91,47 @@ def _generators(device: torch.device) -> list[Tensor]:
     return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
 
 
-def _beside(model: nn.Module) -> dict[str, Any]:
-    """Numbers, text and tensors kept as plain attributes; a tensor by its bytes."""
-    return {
-        f"{path}.{key}": value.detach().cpu().numpy().tobytes()
-        if isinstance(value, Tensor)
-        else value
-        for path, module in model.named_modules()
-        for key, value in vars(module).items()
-        if key not in USUAL
-        and key not in ("calls", "masks", "training")
-        and isinstance(value, bool | int | float | str | Tensor)
-    }
+def attributes(model: nn.Module) -> dict[str, Any]:
+    """What modules keep as plain attributes, which a template has for all lanes alike.
+
+    By its bytes where it is no number or text; what has none (a function made on the spot) is left
+    out.
+    """
+    found: dict[str, Any] = {}
+    for path, module in model.named_modules():
+        for key, value in vars(module).items():
+            if key in USUAL or key in ("calls", "masks", "shapes"):
+                continue
+            name = f"{path}.{key}".lstrip(".")
+            if isinstance(value, bool | int | float | str | None):
+                # By its text: a nan is not equal to itself.
+                found[name] = repr(value)
+            elif isinstance(value, Tensor):
+                whole = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+                found[name] = (str(value.dtype), tuple(value.shape), whole.numpy().tobytes())
+            else:
+                with suppress(Exception):
+                    found[name] = pickle.dumps(value)
+    return found
+
+
+def refuse_unlike(models: Sequence[nn.Module]) -> None:
+    """Refuse models that differ in more than parameters and buffers.
+
+    Raises
+    ------
+    ConfigError
+        An attribute of one of them is not as that of the first.
+    """
+    first = attributes(models[0])
+    for model in models[1:]:
+        now = attributes(model)
+        for name in first.keys() | now.keys():
+            if first.get(name) != now.get(name):
+                raise refused(
+                    f"keeps {name} as a plain attribute, and each run has another one "
+                    "(register_buffer makes it a run's own)"
+                )
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -24,7 +24,7 @@ from lrbench.engine.device import DTYPES
 from lrbench.engine.diagnostics import BLOCK, Block, told
 from lrbench.engine.lanes.program import Program, program_of
 from lrbench.engine.lanes.stack import LaneOptimizer, Stack, build_models, stacked_numbers
-from lrbench.engine.lanes.template import template_of
+from lrbench.engine.lanes.template import attributes, refuse_unlike, template_of
 from lrbench.engine.order import BatchOrder
 from lrbench.engine.update_rules import Setting, UpdateRule, rule_key, rule_of
 
@@ -90,6 +90,7 @@ class _Training:
             for lane in plan.lanes
         ]
         starts = [start_of(models[slot], order) for slot, order in zip(slots, orders, strict=True)]
+        refuse_unlike(models)
         self._rule: UpdateRule = rule_of(plan.lanes[0].optimizer)
         self._program = self._made_program(models[0], orders[0], width)
         self._stack = Stack(models)
@@ -136,6 +137,7 @@ class _Training:
         shapes = {n: p.shape for n, p in model.named_parameters() if p.requires_grad}
         key = (
             plan.model_key or object(),
+            tuple(sorted(attributes(model).items(), key=lambda pair: pair[0])),
             tuple(shapes.items()),
             (width, plan.batch_size, data.inputs.shape[1:], data.inputs.dtype),
             rule_key(plan.lanes[0].optimizer),
