@@ -152,8 +152,11 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     if others:
         width = plan.missing[0].run.spec.compute.lanes if plan.missing else 0
         put(f"{_count(lanes.plans, 'plan')} of {width} lanes")
-        put(f"with the loop engine about {_duration(others[0].seconds)} instead of")
-    put(f"about {_duration(lanes.seconds)} with {crew}, by a few updates timed just now")
+        put(f"with the loop engine it would be about {_duration(others[0].seconds)} of training")
+    put(
+        f"about {_duration(lanes.seconds)} of training with {crew}, by a few updates timed just "
+        "now; starting them comes to that"
+    )
     put("nothing was written; without --dry-run the sweep's file will be")
     put(str(plan.path))
 

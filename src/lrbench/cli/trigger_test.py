@@ -77,6 +77,11 @@ def _show(one: TriggerTest) -> None:
         interval = f"{100 * fires.low:.2f} to {100 * fires.high:.2f} %"
         share = f"{fires.fired} of {fires.trials}, {100 * fires.share:.2f} %"
         put(f"  {share} (95 % interval {interval}), before it {fires.before}")
+    if one.needs is not None and one.needs > tenth:
+        # Not by chance, then, and worth to be known of a promise that is kept.
+        told = f"(a constant curve needs {one.needs} steps to fire it, longer than this tenth)"
+        for line in textwrap.wrap(told, width):
+            put(line)
     for line in _verdict(one):
         put(line)
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 NAMES = {"val_loss": "loss", "val_accuracy": "accuracy"}
 
+MUCH_LESS = 0.5
+"""Part of the mean rate with the restart below which the comparison is one of rates, above all."""
+
 HARDLY = 0.1
 """Part of the mean rate with the restart below which the control is said to hardly train."""
 
@@ -74,14 +77,16 @@ def _caution(result: RestartResult) -> str:
     from lrbench.report.restarts.measures import short
 
     rates = result.rates
-    judged = any(policy.verdict.judgement in ("helped", "hurt") for policy in result.policies)
-    if not judged or rates.control >= HARDLY * rates.restarted:
+    if rates.control >= MUCH_LESS * rates.restarted:
         return ""
+    how = "hardly trains any more"
+    if rates.control >= HARDLY * rates.restarted:
+        how = f"has {short(rates.control / rates.restarted)} of the learning rate on average"
     return (
         f"Mind what this compares with: before the restart the rate had come down to "
-        f"{short(rates.before)}, so that the control hardly trains any more. It says what going on "
-        "with a high rate was worth, and not that restarts are better than one long decay: for "
-        "that, sweep both schedules."
+        f"{short(rates.before)}, so that the control {how}. It says what going on with a higher "
+        "rate was worth, and not that restarts are better than one long decay: for that, sweep "
+        "both schedules."
     )
 
 

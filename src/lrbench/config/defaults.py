@@ -23,11 +23,14 @@ def default_settings(path: Path) -> dict[str, Any]:
     return found
 
 
+BEST_KNOWN = {"trigger": tuple(TRIGGERS), "schedule": ("cosine", "sgdr")}
+"""Options that come to mind before those that happen to have a setting too."""
+
+
 def option_with(group: str, key: str) -> str | None:
     """The first of lrbench's options of ``group`` with a setting ``key``, dotted inside of it."""
     there = options(group)
-    # The best known trigger is the first of its catalogue.
-    for name in [*(name for name in TRIGGERS if group == "trigger"), *there]:
+    for name in [*(BEST_KNOWN.get(group, ())), *there]:
         node: Any = default_settings(there[name])
         for part in key.split("."):
             node = node.get(part, _NOT_THERE) if isinstance(node, dict) else _NOT_THERE

@@ -11,6 +11,9 @@ from lrbench.spec.durations import to_steps
 from lrbench.spec.restart import CurvatureSpec
 from lrbench.spec.run import DiagnosticsSpec, TrainSpec
 
+SAMPLES = 256
+"""Of the batch that the curvature is looked at on, where nobody says it and there are so many."""
+
 
 @dataclass(frozen=True)
 class Lengths:
@@ -108,12 +111,14 @@ def _updates(key: str, value: Duration, per_epoch: int, total: int, *, least: in
 def _curvature(asked: Curvature | None, every: int | None, size: int) -> CurvatureSpec | None:
     if asked is None or every is None:
         return None
-    if asked.samples > size:
+    samples = min(SAMPLES, size) if asked.samples is None else asked.samples
+    if samples > size:
         raise ConfigError(
             f"must not exceed the {size} training samples",
             key="diagnostics.curvature.samples",
-            got=asked.samples,
+            got=samples,
+            remedy=f"diagnostics.curvature.samples={size}",
         )
     return CurvatureSpec(
-        every=every, method=asked.method, iterations=asked.iterations, samples=asked.samples
+        every=every, method=asked.method, iterations=asked.iterations, samples=samples
     )

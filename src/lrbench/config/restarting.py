@@ -97,7 +97,11 @@ def resolve_restarts(
     return Restarting(
         spec,
         course.trigger.component if course.trigger else None,
-        (*_notes(asked, spec, trigger, mismatch, never=never), *_too_hot(course, lengths)),
+        (
+            *_notes(asked, spec, trigger, mismatch, never=never),
+            *_too_hot(course, lengths),
+            *_too_cold(course, lengths),
+        ),
         mismatch or "",
     )
 
@@ -167,6 +171,19 @@ def _notes(
         yield f"restart.rewarm has no effect: {trigger.name} never lets the rate jump"
     if not trigger.after.only_resets and spec != RestartSpec():
         yield f"restart has no effect: {trigger.name} only lowers the rate with these settings"
+
+
+def _too_cold(course: KnownCourse, lengths: Lengths) -> Iterator[str]:
+    """A remark where a cycle that a trigger ends may be over long before."""
+    if course.trigger is None or course.trigger.trigger.after.num_cycles == 1:
+        return
+    total = lengths.train.steps
+    end = total // course.trigger.trigger.after.num_cycles
+    if 0 < end < total and course.schedule(end) == 0:
+        yield (
+            f"each cycle is planned for a part of the run: the rate is 0 from update {end} on "
+            "until the trigger fires; schedule.final_factor=0.1 would keep it training"
+        )
 
 
 def _too_hot(course: KnownCourse, lengths: Lengths) -> Iterator[str]:

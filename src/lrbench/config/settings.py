@@ -50,7 +50,7 @@ class Curvature(Frozen):
     every: Duration
     method: Literal["lanczos", "power"] = "lanczos"
     iterations: Annotated[int, Field(ge=1, le=1000)] = 20
-    samples: Positive = 256
+    samples: Positive | None = None
 
 
 class Diagnostics(Frozen):

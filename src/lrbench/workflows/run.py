@@ -27,7 +27,6 @@ from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
 from lrbench.workflows.training import Manner, Origin, Trained, Trainee, train
 
-
 FILES_OF_A_RECORD = 12
 """Open at once while it is written: its lock and its logs, and some more for a moment."""
 

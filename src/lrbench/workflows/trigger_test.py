@@ -132,6 +132,12 @@ class TriggerTest:
     is_default: bool
 
     @property
+    def needs(self) -> int | None:
+        """Updates of a constant curve after which it fires first; None if it never does."""
+        constant = next(one for one in self.curves if one.curve == "constant")
+        return constant.firings[0].step if constant.firings else None
+
+    @property
     def verdict(self) -> Literal["holds", "broken", "undecided"]:
         """Whether it fires by mistake in at most :data:`PROMISED` of the tenths of a run.
 

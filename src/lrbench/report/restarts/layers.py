@@ -36,8 +36,8 @@ SHOWN: tuple[tuple[str, tuple[str, str], Show], ...] = (
     ("second_moment_peak", ("root v", "peak"), times),
     ("second_moment_peak_at", ("", "at"), lambda at: f"+{whole(at)}"),
     ("distance", ("", "moved"), share),
-    ("effective_step_before", ("update/rate", "before"), three),
-    ("effective_step_after", ("", "after"), three),
+    ("effective_step_before", ("upd./rate", "before"), three),
+    ("effective_step_after", ("upd./rate", "after"), three),
 )
 """Columns of ``restart_layers.csv`` in the table, with their two lines of heading."""
 

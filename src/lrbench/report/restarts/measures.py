@@ -164,7 +164,7 @@ SECTIONS = (
             Measure("lr_before", "learning rate before", short),
             Measure("lr_after", "  after", short),
             Measure("lr_ratio", "  after / before", times, None),
-            Measure("momentum", "momentum after", short, None),
+            Measure("momentum", "momentum setting after", short, None),
         ),
     ),
     Section(
@@ -219,8 +219,8 @@ SECTIONS = (
             Measure("second_moment_peak_at", "  updates until then", whole, "median"),
             Measure("momentum_cosine", "cos(momentum, grad.)", cosine),
             Measure("update_cosine", "cos(update, -grad.)", cosine),
-            Measure("effective_step_before", "update/rate before", number),
-            Measure("effective_step_after", "  after", number),
+            Measure("effective_step_before", "update/rate, before", number),
+            Measure("effective_step_after", "update/rate, after", number),
         ),
     ),
     Section(

@@ -116,7 +116,15 @@ def _cause(row: Row) -> str:
 def _loss(row: Row) -> str:
     level, window = _of(row, "loss_before"), row["window"]
     if not has_risen(row):
-        return f"The training loss never rose above its level before, {level}."
+        told = f"The training loss never rose above its level before, {level}"
+        reach = min(window or 0, row["step"] or 0)
+        if reach >= (row["length"] or 0):
+            # A level from so far back lies above whatever a restart does to a loss that falls.
+            return (
+                f"{told}, a mean of {whole(reach)} updates, as many as the cycle has: that says "
+                "little of the restart."
+            )
+        return f"{told}."
     told = (
         f"The training loss rose from {level} by {number(row['spike'])} "
         f"({_of(row, 'spike_relative', share)}{_noise(row)}), was highest "
