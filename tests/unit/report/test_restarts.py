@@ -213,8 +213,8 @@ def test_names_are_not_folded_for_the_sizes_of_the_steps():
     names = [f"blocks.{depth}.attention.project_of_it" for depth in range(3)]
     row = restart(1) | {"layers": [layer(1, d, name) for d, name in enumerate(names)]}
     narrow, wide = (list(by_layer.tell(row, width, whole_model=None)) for width in (86, 120))
-    assert "update/rate" not in narrow[0]
-    assert "update/rate" in wide[0]
+    assert "upd./rate" not in narrow[0]
+    assert "upd./rate" in wide[0]
     assert all(name in "".join(narrow) for name in names)
 
 
