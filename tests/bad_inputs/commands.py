@@ -17,7 +17,7 @@ SECTIONS: tuple[Section, ...] = (
         row("run -n 3", "-n is not an option of lrbench run"),
         row("sweep --job 2", "--job is not an option of lrbench sweep", "--jobs"),
         row("show --results x", "--results is not an option of lrbench show"),
-        row("doctor now", "lrbench doctor takes no further words, got 'now'"),
+        row("doctor now", "lrbench doctor takes settings with --lanes only, got 'now'"),
         row("doctor --results", "--results must have a value"),
     ),
     section(

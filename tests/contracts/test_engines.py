@@ -58,15 +58,9 @@ def data_cache(tmp_path_factory):
         forget()
 
 
-@pytest.fixture(params=ENGINES)
-def engine(request):
-    """The name of each engine in turn."""
-    return request.param
-
-
 @pytest.fixture(params=["loop", pytest.param("lanes", marks=pytest.mark.slow)])
-def engine_at_length(request):
-    """The same, where there are many cases and a second engine makes them take long."""
+def engine(request):
+    """The name of each engine in turn; what lanes alone promise is in ``test_lanes.py``."""
     assert set(ENGINES) == {"loop", "lanes"}
     return request.param
 

@@ -30,8 +30,7 @@ rows = importlib.util.module_from_spec(_module)
 sys.modules["contract_of_rows"] = rows
 _module.loader.exec_module(rows)
 
-data_cache, optimizer_path = rows.data_cache, rows.optimizer_path
-engine = rows.engine_at_length
+data_cache, engine, optimizer_path = rows.data_cache, rows.engine, rows.optimizer_path
 trained = rows.trained
 
 SGDR: dict[str, Any] = {

@@ -24,8 +24,7 @@ rows = importlib.util.module_from_spec(_module)
 sys.modules["contract_of_rows"] = rows
 _module.loader.exec_module(rows)
 
-data_cache, optimizer_path = rows.data_cache, rows.optimizer_path
-engine = rows.engine_at_length
+data_cache, engine, optimizer_path = rows.data_cache, rows.engine, rows.optimizer_path
 STEPS = 12
 LENGTH = rows.RESTART_COLUMNS.index("length")
 
@@ -172,6 +171,7 @@ TRIGGERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("restart", [{"momentum": "reset"}, {"weights": "rewind_best"}], ids=str)
 @pytest.mark.parametrize("name", TRIGGERS)
 def test_an_adaptive_run_goes_on_from_before_and_after_every_decision(engine, name, restart):

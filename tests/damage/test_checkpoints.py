@@ -146,7 +146,9 @@ CHANGED = {
 
 
 def last_attempt(record: Path) -> dict[str, Any]:
-    return read_json(max((record / layout.ATTEMPTS).iterdir()))
+    """Without what the looks at the curvature cost."""
+    told = read_json(max((record / layout.ATTEMPTS).iterdir()))
+    return {**told, "remarks": [r for r in told["remarks"] if not r.startswith("curvature")]}
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -123,6 +123,7 @@ def commands(folder: Path) -> Iterator[tuple[object, ...]]:
     yield "bundle", folder, "--out", folder.parent / "out.lrbundle", "--without-damaged"
 
 
+@pytest.mark.slow
 def test_no_command_passes_on_what_a_terminal_would_obey(results: Path) -> None:
     for words in commands(results):
         said = call(*words)

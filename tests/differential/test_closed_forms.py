@@ -38,7 +38,7 @@ def data_cache(tmp_path_factory):
         forget()
 
 
-@pytest.fixture(params=ENGINES)
+@pytest.fixture(params=["loop", pytest.param("lanes", marks=pytest.mark.slow)])
 def engine(request):
     def train(plan: Plan, sinks: Sequence[Any]) -> Any:
         more = {"lanes": max(2, len(sinks)), "compile": False}

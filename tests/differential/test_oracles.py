@@ -51,6 +51,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "wsd_s": CYCLES,
     "rewarm": {"starts": [20, 45], "rewarm": 3},
     "infinite": {"cooldown": 12, "anneal": 9},
+    "frozen": {
+        "of": {"name": "linear", "final_factor": 0.2},
+        "events": [
+            {"step": 20, "action": "restart"},
+            {"step": 27, "action": "decay"},
+            {"step": 41, "action": "restart"},
+        ],
+        "final_fraction": 0.2,
+    },
     "sequence": {"pieces": ["linear", "sgdr"], "boundaries": [20], "restart": True},
     "scaled": {"of": "cosine", "scale_factor": 3.0},
     "table": {"steps": [0, 10, 40], "factors": [0.5, 2.0, 0.1], "cycle_starts": [0, 10]},

@@ -21,7 +21,7 @@ rows = importlib.util.module_from_spec(_module)
 sys.modules["contract_of_rows"] = rows
 _module.loader.exec_module(rows)
 
-data_cache, engine = rows.data_cache, rows.engine_at_length
+data_cache, engine = rows.data_cache, rows.engine
 
 # ----------------------------------------------- six policies on Adam, under a constant gradient
 

@@ -134,6 +134,7 @@ def test_a_damaged_run_is_refused(lrbench: Command, swept: Path, here: Path) -> 
     assert lrbench("bundle", "results", "-o", "b.zip", "--without-damaged").code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("typed", ["mine/all runs", "mine/all runs/RUN", "mine/../mine/all runs"])
 def test_what_is_not_in_a_bundle_is_named_by_the_path_that_was_typed(
     typed: str, lrbench: Command, swept: Path, here: Path

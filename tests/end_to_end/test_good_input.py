@@ -98,7 +98,8 @@ class TestConfigFolder:
     ) -> None:
         config = yaml.safe_load((packaged_folder() / "config.yaml").read_text())
         chosen = {"dataset": "wine", "model": "linear", "optimizer": "adam", "schedule": "linear"}
-        chosen |= {"compute": "cpu", "diagnostics": "minimal"}
+        chosen |= {"restart": "keep", "trigger": "none", "compute": "cpu"}
+        chosen |= {"diagnostics": "minimal"}
         config["defaults"] = [{group: option} for group, option in chosen.items()] + ["_self_"]
         config["train"] |= {"epochs": None, "steps": 7, "batch_size": 32, "eval_every": "50%"}
         config |= {"seed": 4, "note": "mine", "schedule": {"warmup": 2}}

@@ -75,6 +75,7 @@ def test_lanes_and_loop_are_two_runs_that_agree_up_to_rounding(lrbench, here):
     assert one == pytest.approx(other, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_lanes_run_under_the_strict_profile_unless_told_otherwise(lrbench, here):
     shown = lrbench("run", "--dry-run", "--json", "compute.engine=lanes", "compute.compile=false")
     assert shown.code == 0, shown.err
@@ -113,6 +114,7 @@ def test_without_a_compiler_the_error_says_so(lrbench, here, monkeypatch):
     assert "try   compute.compile=false" in done.err
 
 
+@pytest.mark.slow
 def test_the_doctor_measures_a_level(lrbench, here):
     told = lrbench("doctor", "--lanes", "--json", *LANES, *SMALL)
     assert told.code == 0, told.err

@@ -125,6 +125,7 @@ def test_a_twin_that_is_not_its_parent_ends_with_exit_code_3_and_words(lrbench, 
     assert [one["difference"]["column"] for one in told["different"]] == ["train_loss"]
 
 
+@pytest.mark.slow
 def test_a_twin_killed_on_its_way_is_finished_by_the_same_command(lrbench, here, swept):
     words = ["run", "dataset=wine", "train.steps=3000", "train.eval_every=500", "schedule=sgdr"]
     more = ["schedule.num_cycles=2", "train.checkpoint_every=50", "diagnostics=minimal"]
@@ -153,6 +154,7 @@ def _is_under_way(twins):
     return any(read_record(one).resumes_at > 1000 for one in twins.glob("wine-*"))
 
 
+@pytest.mark.slow
 def test_snapshots_are_told_alone_and_together(lrbench, swept):
     (first, *_) = sorted(Path("results").glob("wine-*"))
     done = lrbench("snapshots", str(first))
