@@ -91,7 +91,7 @@ def test_a_dry_run_tells_of_plans_and_of_both_engines(lrbench, here):
     words = ["sweep", "schedule=constant,cosine", "--seeds", "3", "--dry-run", *LANES, *SMALL]
     told = lrbench(*words)
     assert "2 plans of 4 lanes" in told.out
-    assert "with the loop engine about" in told.out
+    assert "with the loop engine it would be about" in told.out
     engines = json.loads(lrbench(*words, "--json").out)["engines"]
     assert [(one["engine"], one["plans"]) for one in engines] == [("lanes", 2), ("loop", 6)]
 
@@ -123,3 +123,10 @@ def test_the_doctor_measures_a_level(lrbench, here):
     assert found["trials"][0] == {"name": "the same again", "parted_at": None}
     assert lrbench("doctor", "--lanes", "compute.engine=loop").code == 2
     assert lrbench("doctor", "model=mlp").code == 2
+
+
+def test_settings_of_lanes_have_no_effect_with_the_loop(lrbench, here):
+    words = ["run", "--results", "r", "compute.lanes=8", "compute.compile=false", *SMALL]
+    assert lrbench(*words).code == 0
+    assert "complete already" in lrbench(*words).err
+    assert "complete already" in lrbench("run", "--results", "r", *SMALL).err

@@ -39,6 +39,10 @@ def _device(name: str) -> str:
 Device = Annotated[str, AfterValidator(_device)]
 Precision = Literal["float32", "float64", "bf16"]
 Engine = Literal["loop", "lanes"]
+
+LANES: Final = 16
+"""Slots of a vectorised program, where nobody says how many."""
+
 Profile = Literal["native", "strict", "portable"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -140,14 +144,14 @@ class ComputeSpec(Frozen):
     engine: Engine = "loop"
     deterministic: bool = True
     profile: Profile = "native"
-    lanes: Annotated[int, Field(ge=2, le=256)] = 16
+    lanes: Annotated[int, Field(ge=2, le=256)] = LANES
     compile: bool = True
 
     @model_validator(mode="after")
     def _without_effect(self) -> Self:
-        if self.engine == "loop" and not (self.lanes == 16 and self.compile):
+        if self.engine == "loop":
             # Two ways to say one thing are one specification, equal as a value too.
-            return self.model_copy(update={"lanes": 16, "compile": True})
+            vars(self).update(lanes=LANES, compile=True)
         return self
 
     @model_serializer(mode="wrap")
