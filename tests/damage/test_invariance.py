@@ -21,6 +21,8 @@ from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.sweep import plan_sweep, run_sweep
 from promised import bytes_of as promised
 
+pytestmark = pytest.mark.slow
+
 SURROUNDINGS: Mapping[str, tuple[str, dict[str, str], dict[str, Any]]] = {
     "a Turkish night": (
         "results of mine/ünï\u202ecode",

@@ -18,6 +18,8 @@ from lrbench.workflows.run import resolve_overrides, run
 from lrbench.workflows.twin import plan_twins, run_twins
 from lrbench.workflows.twin_results import twin_results
 
+pytestmark = pytest.mark.slow
+
 SEEDS = 20
 CYCLE = 30
 

@@ -13,6 +13,8 @@ from end_to_end.conftest import Command
 from lrbench.record import layout
 from lrbench.record.reader import find_records
 
+pytestmark = pytest.mark.slow
+
 SMALL = ("dataset=two_spirals", "train.steps=4")
 NETS = """
 from torch import nn

@@ -6,6 +6,8 @@ import pytest
 
 from faults import crash
 
+pytestmark = pytest.mark.slow
+
 STORIES = ("fresh", "brief", "resumed", "forced")
 FEW = 11
 """Ordinarily one in so many states of a power failure is looked at, another one in each story."""

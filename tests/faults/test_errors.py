@@ -16,6 +16,8 @@ from lrbench.record.lock import is_locked
 from lrbench.record.reader import Status, read_record
 from lrbench.workflows.run import run
 
+pytestmark = pytest.mark.slow
+
 ERRORS = [
     "ENOSPC",
     "EIO",

@@ -13,6 +13,8 @@ from lrbench.record import checkpoint, files, writer
 from lrbench.record.lock import Lock
 from lrbench.record.reader import kept_files
 
+pytestmark = pytest.mark.slow
+
 
 def _without_fsync(patch, is_meant):
     real = files.sync

@@ -13,6 +13,8 @@ from lrbench.record import layout
 from lrbench.record.reader import Status, read_record
 from lrbench.triggers.catalog import TRIGGERS
 
+pytestmark = pytest.mark.slow
+
 WINE = ["dataset=wine", "model=mlp", "model.hidden=[8]"]
 FULL = ["dataset=diabetes", "model=linear", "restart=reset_momentum", "train.batch_size=265"]
 

@@ -69,7 +69,9 @@ class Watch:
     ) -> Event | None:
         """Ask the trigger after ``done`` updates; an event happens before update ``done``."""
         displacement = self._displacement()
-        watched = (*self._losses, *self._grads, self._path, displacement or 0.0)
+        watched = [*self._losses, *self._grads]
+        if displacement is not None:
+            watched += [displacement, self._path]
         if not all(map(math.isfinite, watched)):
             # Divergence is the engine's to tell, and no reason to restart.
             self._forget()
