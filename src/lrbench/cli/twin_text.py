@@ -81,7 +81,7 @@ def _caution(result: RestartResult) -> str:
         return ""
     how = "hardly trains any more"
     if rates.control >= HARDLY * rates.restarted:
-        how = f"has {short(rates.control / rates.restarted)} of the learning rate on average"
+        how = f"has {100 * rates.control / rates.restarted:.0f} % of its learning rate on average"
     return (
         f"Mind what this compares with: before the restart the rate had come down to "
         f"{short(rates.before)}, so that the control {how}. It says what going on with a higher "
