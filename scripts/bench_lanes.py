@@ -28,10 +28,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from lrbench.engine.base import Plan, Row, Start, State
+from lrbench.engine.base import Plan, Row
 from lrbench.engine.device import configure
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.profiles import are_in_force, variables_of
+from lrbench.engine.silent import Silent
 from lrbench.record.layout import LAYER_COLUMNS, STEP_COLUMNS
 from lrbench.record.logs import LogWriter
 from lrbench.workflows.packing import joined
@@ -46,41 +47,7 @@ MODELS: dict[str, list[str]] = {
 }
 
 
-class Nowhere:
-    """A sink that takes rows and keeps none."""
-
-    def begin(self, start: Start) -> None:
-        pass
-
-    def steps(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def layers(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def evals(self, row: Row) -> None:
-        pass
-
-    def restarts(self, row: Row) -> None:
-        pass
-
-    def restart_layers(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def curvature(self, row: Row) -> None:
-        pass
-
-    def keep(self, done: int, capture: Callable[[], State]) -> None:
-        pass
-
-    def wants_state(self, done: int, is_look: bool) -> bool:
-        return False
-
-    def save(self, capture: Callable[[], State]) -> None:
-        pass
-
-
-class Logging(Nowhere):
+class Logging(Silent):
     """A sink that writes them as a record does."""
 
     def __init__(self, folder: Path) -> None:
@@ -205,14 +172,14 @@ def main() -> None:
 def measure(name: str, overrides: list[str], rounds: int, width: int) -> None:
     """Print what one model comes to."""
     plan = plan_of(overrides, width)
-    lanes_seconds(plan, lambda folder: Nowhere())  # compiles
+    lanes_seconds(plan, lambda folder: Silent())  # compiles
     ours, logged, bare, products = [], [], [], []
     hidden = {"mlp-128": 128, "mlp-32": 32}.get(name)
     for _ in range(rounds):
         bare.append(bare_seconds(plan, 200))
         if hidden:
             products.append(products_seconds(hidden, width, plan.batch_size, 100))
-        ours.append(lanes_seconds(plan, lambda folder: Nowhere()))
+        ours.append(lanes_seconds(plan, lambda folder: Silent()))
         logged.append(lanes_seconds(plan, Logging))
     micro = [1e6 * value for value in (statistics.median(ours), statistics.median(bare))]
     print(f"{name}: an update of a lane {micro[0]:.0f} us, of the bare loop {micro[1]:.0f} us")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lrbench.config.resolve import Resolved
-from lrbench.engine.base import Row, Start, State
+from lrbench.engine.base import Row, Start
 from lrbench.engine.device import configure
+from lrbench.engine.silent import Silent
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
 
 
-class _Clock:
+class _Clock(Silent):
     """A sink that keeps nothing but times."""
 
     def __init__(self) -> None:
@@ -22,32 +22,8 @@ class _Clock:
     def begin(self, start: Start) -> None:
         self.begun = time.perf_counter()
 
-    def steps(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def layers(self, rows: Sequence[Row]) -> None:
-        pass
-
     def evals(self, row: Row) -> None:
         self.looks.append(time.perf_counter())
-
-    def restarts(self, row: Row) -> None:
-        pass
-
-    def restart_layers(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def curvature(self, row: Row) -> None:
-        pass
-
-    def keep(self, done: int, capture: Callable[[], State]) -> None:
-        pass
-
-    def wants_state(self, done: int, is_look: bool) -> bool:
-        return False
-
-    def save(self, capture: Callable[[], State]) -> None:
-        pass
 
 
 def seconds_of(run: Resolved, probe_steps: int) -> tuple[float, float]:

@@ -22,8 +22,9 @@ from enum import StrEnum
 import numpy as np
 
 from lrbench.engine import loop
-from lrbench.engine.base import Failure, Plan, Row, Start, State
+from lrbench.engine.base import Failure, Plan, Row
 from lrbench.engine.lanes import train as lanes
+from lrbench.engine.silent import Silent
 from lrbench.streams import Streams
 
 UPDATES = 64
@@ -207,38 +208,14 @@ def _differ(one: Row, other: Row) -> bool:
     return repr(one) != repr(other)
 
 
-class _Rows:
-    """A sink that keeps the rows of the updates."""
+class _Rows(Silent):
+    """A sink that keeps the rows of updates and evaluations."""
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
-    def begin(self, start: Start) -> None:
-        pass
-
     def steps(self, rows: Sequence[Row]) -> None:
         self.rows += rows
 
-    def layers(self, rows: Sequence[Row]) -> None:
-        pass
-
     def evals(self, row: Row) -> None:
         self.rows.append(row)
-
-    def restarts(self, row: Row) -> None:
-        pass
-
-    def restart_layers(self, rows: Sequence[Row]) -> None:
-        pass
-
-    def curvature(self, row: Row) -> None:
-        pass
-
-    def keep(self, done: int, capture: Callable[[], State]) -> None:
-        pass
-
-    def wants_state(self, done: int, is_look: bool) -> bool:
-        return False
-
-    def save(self, capture: Callable[[], State]) -> None:
-        pass
