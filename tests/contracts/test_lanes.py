@@ -110,6 +110,9 @@ class Delivered:
     def wants_state(self, done: int, is_look: bool) -> bool:
         return done == self._saves_at
 
+    def next_state(self, done: int) -> int | None:
+        return self._saves_at if self._saves_at and self._saves_at > done else None
+
     def save(self, capture: Callable[[], State]) -> None:
         state = capture()
         self.states[state.step] = state
