@@ -327,7 +327,9 @@ class _Training:
 
     def _fetched(self, start: int) -> _Fetched:
         """What was measured from update ``start`` on, of all slots."""
-        looks = list(self._looks.values()) or [torch.zeros(0, len(self._sizes), LOOKED)]
+        # Where nothing was looked at there is one look that nobody asks for.
+        nobody = torch.zeros(self._plan.compute.lanes, len(self._sizes), LOOKED)
+        looks = list(self._looks.values()) or [nobody]
         fetched = _Fetched(
             on_host(torch.stack(self._losses)),
             on_host(torch.stack(self._sums)),
