@@ -1,0 +1,124 @@
+"""Contenders described: every learning rate they were run with, and the one that suits them best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from lrbench.report.comparison.contenders import Entrant
+from lrbench.report.comparison.runs import Run
+from lrbench.report.comparison.values import ArmResult, Basin, Contender
+from lrbench.report.runs import BEST
+from lrbench.stats.aggregate import describe
+from lrbench.stats.interval import Interval
+from lrbench.stats.proportions import clopper_pearson
+
+BASIN = 0.1
+"""A learning rate is in the basin if its mean loss is at most this part above the best."""
+
+
+def contender(
+    entrant: Entrant, metrics: Sequence[str], level: float = 0.95
+) -> Contender:
+    """An entrant with its arms described.
+
+    Parameters
+    ----------
+    entrant : Entrant
+    metrics : sequence of str
+        The one that decides first.
+    level : float in (0, 1)
+    """
+    by_lr: dict[float, list[Run]] = {}
+    for run in entrant.runs:
+        by_lr.setdefault(run.lr, []).append(run)
+    arms = tuple(_arm(lr, by_lr[lr], metrics, level) for lr in sorted(by_lr))
+    best = ranking(arms, metrics[0])[0]
+    return Contender(
+        label=entrant.label,
+        settings=entrant.settings,
+        arms=arms,
+        best=best,
+        edge=_edge(best, len(arms)),
+        basin=_basin(arms, best, metrics[0]) if len(arms) > 1 else None,
+    )
+
+
+def ranking(arms: Sequence[ArmResult], metric: str) -> list[int]:
+    """Places of the arms of a contender, the best first.
+
+    Means are over the seeds that all arms with a finished run have, so that no learning rate is
+    chosen for its luck with seeds. Arms with diverged runs come after all others, the fewer the
+    sooner; those without a finished run last.
+    """
+    finished = [set(arm.seeds) for arm in arms if arm.seeds]
+    shared = set.intersection(*finished) if finished else set()
+    sign = 1 if BEST[metric] is min else -1
+
+    def key(place: int) -> tuple[bool, float, bool, float, float]:
+        arm = arms[place]
+        outcomes = outcomes_of(arm, metric)
+        known = [v for s, v in outcomes.items() if v is not None and (s in shared or not shared)]
+        mean = describe(known).mean
+        lost = arm.diverged / len(arm.seeds) if arm.seeds else 1.0
+        return not arm.seeds, lost, mean is None, sign * (mean or 0.0), arm.lr
+
+    return sorted(range(len(arms)), key=key)
+
+
+def outcomes_of(arm: ArmResult, metric: str) -> dict[int, float | None]:
+    """Each seed's last evaluation; None of a run that diverged."""
+    return dict(zip(arm.seeds, arm.finals[metric], strict=True))
+
+
+def _arm(lr: float, runs: Sequence[Run], metrics: Sequence[str], level: float) -> ArmResult:
+    by_seed = {run.seed: run for run in reversed(runs) if run.is_finished}
+    finished = [by_seed[seed] for seed in sorted(by_seed)]
+    finals = {metric: tuple(run.final(metric) for run in finished) for metric in metrics}
+    diverged = sum(value is None for value in finals[metrics[0]])
+    n = len(finished)
+    return ArmResult(
+        lr=lr,
+        steps=runs[0].steps,
+        seeds=tuple(run.seed for run in finished),
+        runs=tuple(run.name for run in finished),
+        finals=finals,
+        estimates={
+            metric: describe((v for v in values if v is not None), level)
+            for metric, values in finals.items()
+        },
+        diverged=diverged,
+        divergence=Interval(diverged / n, *clopper_pearson(diverged, n, level)) if n else None,
+        unfinished=tuple(sorted({run.seed for run in runs} - set(by_seed))),
+    )
+
+
+def _edge(best: int, many: int) -> Literal["low", "high"] | None:
+    if many < 2 or 0 < best < many - 1:
+        return None
+    return "low" if best == 0 else "high"
+
+
+def _basin(arms: Sequence[ArmResult], best: int, metric: str) -> Basin | None:
+    costs = [None if arm.diverged else _cost(arm, metric) for arm in arms]
+    lowest = costs[best]
+    if lowest is None:
+        return None
+    near = [cost is not None and cost <= lowest + BASIN * abs(lowest) for cost in costs]
+    first = last = best
+    while first > 0 and near[first - 1]:
+        first -= 1
+    while last < len(arms) - 1 and near[last + 1]:
+        last += 1
+    return Basin(
+        low=arms[first].lr,
+        high=arms[last].lr,
+        tolerance=BASIN,
+        is_open_below=first == 0,
+        is_open_above=last == len(arms) - 1,
+    )
+
+
+def _cost(arm: ArmResult, metric: str) -> float | None:
+    mean = arm.estimates[metric].mean
+    return mean if mean is None or BEST[metric] is min else 1 - mean
