@@ -55,8 +55,25 @@ def best_of_k(
         if n - len(known) >= k:
             expected.append(None)
             continue
-        # The best of a subset is the i-th of all if its other k - 1 are from the n - i behind it.
-        all_subsets = math.comb(n, k)
-        shares = [math.comb(n - place, k - 1) / all_subsets for place in range(1, len(known) + 1)]
-        expected.append(float(np.dot(shares, known)))
+        expected.append(float(np.dot(best_shares(n, k)[: len(known)], known)))
     return tuple(expected)
+
+
+def best_shares(n: int, k: int) -> tuple[float, ...]:
+    """How often each of n trials is the best of k drawn from them, from the best one on.
+
+    With these weights the losses of single seeds, each trial ranked by its mean over seeds, give
+    what a seed can expect after k trials.
+
+    Parameters
+    ----------
+    n, k : int, 1 <= k <= n
+
+    Examples
+    --------
+    >>> best_shares(3, 2), best_shares(3, 3)
+    ((0.6666666666666666, 0.3333333333333333, 0.0), (1.0, 0.0, 0.0))
+    """
+    # The best of a subset is the i-th of all if its other k - 1 are from the n - i behind it.
+    all_subsets = math.comb(n, k)
+    return tuple(math.comb(n - place, k - 1) / all_subsets for place in range(1, n + 1))
