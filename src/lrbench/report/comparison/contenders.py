@@ -23,7 +23,7 @@ from lrbench.report.settings import COMPONENTS, differing, label, parse_by, show
 ALWAYS_A_TASK = ("dataset", "model")
 
 _PARTS = {"schedule": ("schedule", "restart", "trigger")}
-"""What a component stands for in ``--by``: a schedule for its restarts and what triggers them too."""
+"""What a component stands for in ``--by``: a schedule also for its restarts and their trigger."""
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,15 @@ def is_part(key: str, chosen: Sequence[str]) -> bool:
     return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
-def choose_baseline(
-    entrants: Sequence[Entrant], asked: str | None
-) -> tuple[Entrant | None, str]:
+def choose_baseline(entrants: Sequence[Entrant], asked: str | None) -> tuple[Entrant | None, str]:
     """The entrant the others are held against, and why where it was not asked for.
 
     Parameters
     ----------
     asked : str, optional
         ``schedule=constant``, several joined by commas, the value of the first setting alone, or
-        the label as it is shown. None: what is constant if anything is, else the first by name; never
-        chosen by how it did.
+        the label as it is shown. None: what is constant if anything is, else the first by name, so
+        that it is never chosen by how it did.
 
     Returns
     -------
@@ -135,9 +133,7 @@ def choose_baseline(
 def refuse_baseline(groups: Iterable[Group], asked: str) -> ConfigError:
     """The error on a baseline that no task has, or that fits several contenders."""
     labels = list(dict.fromkeys(one.label for group in groups for one in group.entrants))
-    fitting = [
-        one.label for group in groups for one in group.entrants if _fits(one, asked)
-    ]
+    fitting = [one.label for group in groups for one in group.entrants if _fits(one, asked)]
     some = list(dict.fromkeys(fitting)) or labels
     close = some[0] if fitting else nearest(asked.rpartition("=")[2], labels)
     relation = "must name one of the contenders" if not fitting else "must name a single contender"
@@ -215,7 +211,9 @@ def _distinct(entrants: Iterable[Entrant]) -> Iterator[Entrant]:
         yield Entrant(name, one.settings, one.runs)
 
 
-def _split(arms: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _split(
+    arms: pd.DataFrame, keys: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The rows with each combination of values of ``keys``, as a mapping."""
     for values, rows in _by_values(arms, keys):
         yield dict(zip(keys, values, strict=True)), rows
