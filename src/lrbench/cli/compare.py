@@ -126,7 +126,7 @@ def _text(found: Comparison, width: int) -> Iterator[str]:
         yield from fill(line, width, "  ")
     for task in found.tasks:
         yield ""
-        for line in tables.task_heading(task, found):
+        for line in tables.task_heading(task):
             yield from fill(line, width, "  ")
         for table in tables.of_task(task, found):
             yield ""
@@ -172,22 +172,22 @@ def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
     from lrbench.report.tables import to_latex, to_markdown
 
     is_latex = form is Format.LATEX
-    escape = escapes.latex if is_latex else escapes.markdown
     write = to_latex if is_latex else to_markdown
 
-    def paragraphs(table: Table) -> Iterator[str]:
-        yield f"% {table.title}" if is_latex else f"**{escape(table.title)}**"
+    def say(line: str, mark: str = "") -> str:
+        return f"% {escapes.latex(line)}" if is_latex else f"{mark}{escapes.markdown(line)}"
+
+    def parts(table: Table) -> Iterator[str]:
+        yield say(table.title, "### ")
         if table.columns:
             yield write(table.columns)
-        for note in table.notes:
-            yield f"% {note}" if is_latex else f"- {escape(note)}"
+        if table.notes:
+            yield "\n".join(say(note, "- ") for note in table.notes)
 
-    yield "\n".join(escape(line) if not is_latex else f"% {line}" for line in tables.heading(found))
+    yield "\n".join(say(line, "- ") for line in tables.heading(found))
     for task in found.tasks:
-        yield "\n".join(
-            f"% {line}" if is_latex else escape(line) for line in tables.task_heading(task, found)
-        )
+        yield "\n".join(say(line, "- ") for line in tables.task_heading(task))
         for table in tables.of_task(task, found):
-            yield from paragraphs(table)
+            yield from parts(table)
     if found.across:
-        yield from paragraphs(tables.of_across(found.across, found.metric))
+        yield from parts(tables.of_across(found.across, found.metric))

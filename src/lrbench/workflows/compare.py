@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from lrbench.errors import ConfigError, PairingError, nearest
-from lrbench.record.pairing import Mismatch
+from lrbench.record.pairing import MATTERS, Mismatch
 from lrbench.report import notices
 from lrbench.report.comparison import sentences
 from lrbench.report.comparison.across import across
@@ -125,7 +125,7 @@ def compare(
         is_all_pairs=all_pairs,
         tasks=tuple(tasks),
         across=across(tasks, metric, level) if len(tasks) > 1 else None,
-        inputs=_inputs(compared),
+        inputs=_inputs(groups),
         notices=tuple(_notices(groups, tasks, compared, runs, skipped, mismatches)),
         skipped=tuple(skipped),
     )
@@ -333,18 +333,32 @@ def _twice(entrants: Iterable[Entrant]) -> list[str]:
     ]
 
 
-def _inputs(compared: Sequence[Run]) -> str:
-    finished = [run for run in compared if run.is_finished]
-    silent = sum(not run.states_inputs for run in finished)
+def _inputs(groups: Sequence[Group]) -> str:
+    """Whether the runs of a seed had the same, by what their records state."""
+    finished = [
+        (place, run)
+        for place, one in enumerate(groups)
+        for entrant in one.entrants
+        for run in entrant.runs
+        if run.is_finished
+    ]
+    silent = sum(not run.inputs for _, run in finished)
     if silent:
         return (
             f"not checked whether the runs of a seed had the same inputs: {silent} of "
             f"{len(finished)} do not state theirs"
         )
-    return (
-        "checked from their digests: all runs of a seed had the same data, split, first weights "
-        "and batches"
-    )
+    versions: dict[tuple[str, int, int], set[str]] = {}
+    for place, run in finished:
+        for what, digest in run.inputs.items():
+            versions.setdefault((what, place, run.seed), set()).add(digest)
+    other = {what for (what, *_), digests in versions.items() if len(digests) > 1}
+    known = {what for what, *_ in versions}
+    same = [MATTERS[what] for what in MATTERS if what in known - other]
+    told = f"checked from digests, the same for all runs of a seed: {', '.join(same) or 'nothing'}"
+    if other:
+        told += f"; not the same: {', '.join(MATTERS[what] for what in MATTERS if what in other)}"
+    return told
 
 
 __all__ = ["Comparison", "compare"]

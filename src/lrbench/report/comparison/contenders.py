@@ -73,6 +73,9 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
     arms = one_row_an_arm(runs_frame([run.row for run in runs]))
     keys = settings_in(arms)
     chosen = parse_by(by, keys)
+    if any(_head(key) == "dataset" for key in chosen):
+        relation = "must not be a dataset's: figures of two datasets have no common scale"
+        raise ConfigError(relation, key="--by", got=by, remedy="--by schedule")
     apart = differing(arms, keys)
     named = [key for key in apart if is_part(key, chosen)] or list(chosen[:1])
     # A component goes before its settings, though it is the same in all.
@@ -86,12 +89,12 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
         for one in _groups(rows, runs, chosen_task, [*heads, *named], others)
         if len(one.entrants) > 1
     ]
-    if not found:
+    if not found or not any(is_part(key, chosen) for key in apart):
         relation = f"must tell apart runs of one dataset and model (differing: {_told(apart)})"
         more = next((key for key in apart if key != LR and key not in tasks), None)
         remedy = f"--by {more}" if more else "lrbench sweep schedule=constant,cosine --seeds 5"
         raise ConfigError(relation, key="--by", got=by, remedy=remedy)
-    return chosen, found
+    return chosen, sorted(found, key=lambda one: _order(one.settings))
 
 
 def is_part(key: str, chosen: Sequence[str]) -> bool:
@@ -196,10 +199,18 @@ def _group(
     keys = [key for key in settings_in(arms) if key != LR]
     return Group(
         settings=task,
-        entrants=tuple(_distinct(sorted(entrants, key=lambda one: one.label))),
+        entrants=tuple(_distinct(sorted(entrants, key=lambda one: _order(one.settings)))),
         differing=differing(arms, keys),
         beyond=tuple(beyond),
     )
+
+
+def _order(settings: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
+    """By name, numbers by their size."""
+    return [
+        (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+        for value in settings.values()
+    ]
 
 
 def _distinct(entrants: Iterable[Entrant]) -> Iterator[Entrant]:
@@ -239,8 +250,3 @@ def _head(key: str) -> str:
 
 def _told(keys: Sequence[str]) -> str:
     return ", ".join(keys) or "nothing but the seed"
-
-
-def settings_of(entrants: Mapping[str, Entrant]) -> list[str]:
-    """The keys that name contenders."""
-    return list(dict.fromkeys(key for one in entrants.values() for key in one.settings))

@@ -23,6 +23,8 @@ def verdict(row: Row, metric: str) -> str:
     found = row.found
     other, baseline = _who(row.other, row.other_lr), _who(row.baseline, row.baseline_lr)
     over = f"over {_seeds(found.n)}"
+    if row.trials:
+        over += f" after {row.trials} trial{'' if row.trials == 1 else 's'} each"
     tail = _tail(row)
     match found.verdict:
         case "identical":

@@ -76,7 +76,7 @@ def heading(found: Comparison) -> Iterator[str]:
     )
 
 
-def task_heading(task: Task, found: Comparison) -> Iterator[str]:
+def task_heading(task: Task) -> Iterator[str]:
     """What holds of all tables of a task."""
     where = f"{task.label}: " if task.label else ""
     yield f"{where}baseline {task.baseline}"
