@@ -360,6 +360,9 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     assert (base.to_target.time.median, other.to_target.time.median) == (60.0, 90.0)
     assert other.to_target.found.differences == (-30.0, -30.0, -30.0)
     assert base.to_target.found is base.area_found is None
+    told = " ".join(tables.of_courses(found.tasks[0], found).notes)
+    assert "order in the first third: constant, cosine; in the last: cosine, constant" in told
+    assert "the mean val_loss of cosine crosses that of constant once, last by update 90" in told
 
 
 def test_a_run_that_diverged_never_reached_the_target(results):

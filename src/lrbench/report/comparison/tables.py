@@ -11,7 +11,7 @@ from typing import Any
 from lrbench.report import escapes
 from lrbench.report.comparison.arms import BASIN
 from lrbench.report.comparison.runs import LR
-from lrbench.report.comparison.sentences import interval, p_cell
+from lrbench.report.comparison.sentences import interval, of_phases, p_cell
 from lrbench.report.comparison.values import (
     AcrossTasks,
     Basis,
@@ -243,6 +243,7 @@ def of_courses(task: Task, found: Comparison) -> Table:
         f"{found.metric} on the way, each at its own best learning rate",
         tuple(columns),
         (
+            *of_phases(shown, task.baseline, found.metric),
             "mean over steps: area under the curve of evaluations divided by its length (anytime "
             "performance); * the difference to the baseline is one by Holm over its column",
         ),
