@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from lrbench.report.comparison.values import Contender, Course, Row
 from lrbench.report.notices import ranges, some
@@ -162,7 +163,7 @@ def of_left_out(rows: Sequence[Row]) -> Iterator[str]:
 def of_phases(courses: Sequence[Course], baseline: str, metric: str) -> Iterator[str]:
     """Whether who is ahead early is ahead late, and where the mean curves cross."""
     orders = [_order(courses, name, metric) for name in ("early", "late")]
-    if all(len(order) == len(courses) for order in orders):
+    if all(orders):
         early, late = orders
         if early == late:
             yield f"the order of the first third, {', '.join(early)}, is that of the last"
@@ -173,7 +174,8 @@ def of_phases(courses: Sequence[Course], baseline: str, metric: str) -> Iterator
             many = len(course.crossings)
             yield (
                 f"the mean {metric} of {course.label} crosses that of {baseline} "
-                f"{'once' if many == 1 else f'{many} times'}, last by update {course.crossings[-1]}"
+                f"{'once, by' if many == 1 else f'{many} times, last by'} update "
+                f"{course.crossings[-1]}"
             )
 
 
@@ -184,7 +186,8 @@ def _order(courses: Sequence[Course], phase: str, metric: str) -> list[str]:
         for course in courses
         if (mean := getattr(course, phase).mean) is not None
     ]
-    return [label for _, label in sorted(known)]
+    ties = groupby(sorted(known), key=lambda one: one[0])
+    return [" = ".join(label for _, label in tied) for _, tied in ties]
 
 
 def _share(share: Interval, level: float) -> str:
