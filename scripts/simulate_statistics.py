@@ -2,7 +2,7 @@
 
     python scripts/simulate_statistics.py
 
-prints the figures of docs/decisions/0018-statistics.md, a minute of work, the same every time.
+prints the figures of docs/decisions/0018-statistics.md, two minutes of work, the same every time.
 Experiments are drawn with numpy alone and judged by lrbench: by its quantiles and its tests where
 they take arrays, and by :func:`~lrbench.stats.contrast.contrast` itself where they do not.
 """

@@ -18,6 +18,7 @@ from lrbench.cli import (
     freeze,
     listing,
     new,
+    plan,
     preview,
     replay,
     restarts,
@@ -47,6 +48,7 @@ app = typer.Typer(
 
 for name, command in (
     ("run", run.run),
+    ("plan", plan.plan),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
     ("restarts", restarts.restarts),
