@@ -19,6 +19,7 @@ from lrbench.cli import (
     freeze,
     listing,
     new,
+    plan,
     preview,
     replay,
     restarts,
@@ -48,6 +49,7 @@ app = typer.Typer(
 
 for name, command in (
     ("run", run.run),
+    ("plan", plan.plan),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
     ("compare", compare.compare),
