@@ -118,9 +118,11 @@ def compare(
     tuned_on = _tuning_seeds(compared, tune_seeds)
     asked = Asked(metric, margin, level, tuned_on, goal, baseline, all_pairs)
     tasks = _judged([task for one in groups if (task := _task(one, asked))], metric)
-    if not tasks:
-        assert baseline is not None
+    if not tasks and baseline is not None:
         raise refuse_baseline(groups, baseline)
+    if not tasks:
+        relation = "must hold finished runs of two contenders on one dataset and model"
+        raise ConfigError(relation, key=str(folder), remedy=f"lrbench status {folder}")
     return Comparison(
         path=folder,
         metric=metric,
@@ -192,12 +194,12 @@ def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
 
 
 def _task(one: Group, asked: Asked) -> Task | None:
-    """A task with its comparisons, not yet judged as a family; None without the baseline."""
-    first, why = choose_baseline(one.entrants, asked.baseline)
-    if first is None:
+    """A task with its comparisons, not yet judged as a family; None where there are none."""
+    finished = [one for one in one.entrants if any(run.is_finished for run in one.runs)]
+    first, why = choose_baseline(finished, asked.baseline) if finished else (None, "")
+    if first is None or len(finished) < 2:
         return None
-    entrants = [first, *(other for other in one.entrants if other is not first)]
-    finished = [entrant for entrant in entrants if any(run.is_finished for run in entrant.runs)]
+    finished = [first, *(other for other in finished if other is not first)]
     known = metrics_of([run for entrant in finished for run in entrant.runs])
     metrics = (asked.metric, *(name for name in known if name != asked.metric))
     judge = Judge(metrics, asked.margin, asked.level, asked.tuned_on)
@@ -225,7 +227,7 @@ def _task(one: Group, asked: Asked) -> Task | None:
         costs=tuple(cost_curve(member, judge) for member in members),
         courses=courses(runners, judge, asked.goal),
         divergence=tuple(sentences.of_divergence(members, asked.level)),
-        notes=tuple(_notes(one, first, why, members, entrants, asked)),
+        notes=tuple(_notes(one, first, why, members, asked)),
     )
 
 
@@ -234,7 +236,6 @@ def _notes(
     first: Entrant,
     why: str,
     members: Sequence[Contender],
-    entrants: Sequence[Entrant],
     asked: Asked,
 ) -> Iterator[str]:
     if why:
@@ -244,7 +245,7 @@ def _notes(
             f"more than what was to be compared differs between the arms: "
             f"{', '.join(map(printable, one.beyond))}; a difference may come from that"
         )
-    for entrant in entrants:
+    for entrant in one.entrants:
         if not any(run.is_finished for run in entrant.runs):
             yield f"{entrant.label} is in no row: none of its {len(entrant.runs)} runs is finished"
     tried = max(len(member.arms) for member in members)
@@ -332,7 +333,8 @@ def _notices(
 ) -> Iterator[str]:
     if len(tasks) < len(groups):
         without = [one.label for one in groups if one.label not in {task.label for task in tasks}]
-        yield f"without the baseline, and not compared: {notices.some(without, '; ')}"
+        told = notices.some(without, "; ")
+        yield f"not compared, without the baseline or a second contender: {told}"
     names = {run.name for run in compared}
     alone = [run.name for run in runs if run.name not in names]
     if alone:

@@ -426,6 +426,20 @@ def test_unfinished_arms_are_named_and_hide_nothing(two):
     assert any("linear is in no row" in note for note in found.tasks[0].notes)
 
 
+def test_what_is_not_finished_is_no_baseline_and_no_trial(results):
+    results.add(results.spec("constant"), outcome=None)
+    results.add_arm("cosine", COSINE)
+    results.add(results.spec("cosine", lr=0.3), outcome=None)
+    with pytest.raises(ConfigError, match="finished runs of two contenders"):
+        compare(results.path)
+    results.add_arm("linear", CONSTANT)
+    found = compare(results.path)
+    assert found.tasks[0].baseline == "cosine"
+    assert [one.label for one in found.tasks[0].contenders] == ["cosine", "linear"]
+    assert row(found, "linear", "equal_cost").found.difference.value == pytest.approx(-0.1025)
+    assert len(member(found, "cosine").arms) == 1
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

@@ -61,7 +61,7 @@ def courses(runners: Sequence[Runner], judge: Judge, goal: Goal | None) -> tuple
         _as_a_family([course.area_found for course in told]),
         _as_a_family([course.early_found for course in told]),
         _as_a_family([course.late_found for course in told]),
-        _as_a_family([course.to_target and course.to_target.found for course in told]),
+        _as_a_family([course.to_target.found if course.to_target else None for course in told]),
         strict=True,
     )
     return tuple(
