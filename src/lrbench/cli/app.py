@@ -13,11 +13,13 @@ from lrbench import __version__
 from lrbench.cli import (
     bundle,
     check_schedule,
+    compare,
     diff,
     doctor,
     freeze,
     listing,
     new,
+    plan,
     preview,
     replay,
     restarts,
@@ -47,8 +49,10 @@ app = typer.Typer(
 
 for name, command in (
     ("run", run.run),
+    ("plan", plan.plan),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
+    ("compare", compare.compare),
     ("restarts", restarts.restarts),
     ("status", status.status),
     ("resume", resume.resume),

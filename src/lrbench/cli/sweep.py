@@ -102,8 +102,13 @@ def _headline(plan: SweepPlan) -> str:
 
 
 def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
-    from lrbench.workflows.estimate import estimate, estimate_of_loop
+    from dataclasses import asdict
 
+    from lrbench.cli.plan import lines
+    from lrbench.workflows.estimate import estimate, estimate_of_loop
+    from lrbench.workflows.power import power_of_sweep
+
+    power = power_of_sweep(plan)
     estimates = [estimate(plan, workers)]
     if estimates[0].engine == "lanes":
         estimates.append(estimate_of_loop(plan, workers))
@@ -131,6 +136,7 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
                     {"engine": e.engine, "plans": e.plans, "seconds": round(e.seconds, 1)}
                     for e in estimates
                 ],
+                "power": None if power is None else asdict(power),
                 "sweep": str(plan.path),
             }
         )
@@ -157,6 +163,9 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
         f"about {_duration(lanes.seconds)} of training with {crew}, by a few updates timed just "
         "now; starting them comes to that"
     )
+    if power:
+        for line in lines(power):
+            put(line)
     put("nothing was written; without --dry-run the sweep's file will be")
     put(str(plan.path))
 

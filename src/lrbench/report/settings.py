@@ -65,6 +65,8 @@ def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
 
 
 def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
+    if arms[key].nunique(dropna=False) <= 1:
+        return False  # as most are, and grouping takes its time
     group = key.partition(".")[0]
     if key in _CONSEQUENCES:
         within = [k for k in keys if k.startswith((f"{group}.", "streams."))]
@@ -72,7 +74,7 @@ def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
     elif "." in key and group in COMPONENTS and key not in _EVERY_COMPONENT_HAS:
         within = [group]
     else:
-        return int(arms[key].nunique(dropna=False)) > 1
+        return True
     return int(arms.groupby(within, dropna=False)[key].nunique(dropna=False).max()) > 1
 
 
