@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrbench.cli.console import command, inert, loading, out, put, put_json, say, undisturbed
-from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results, Tags
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def sweep(
     results: Results = Path("results"),
     config_dir: ConfigDir = None,
     note: Note = None,
+    tag: Tags = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
     ] = False,
@@ -55,6 +56,7 @@ def sweep(
             results,
             config_dir=config_dir,
             note=note,
+            tags=tag or [],
             on_download=on_download,
         )
     workers = jobs or default_workers(plan)
@@ -65,6 +67,8 @@ def sweep(
     for notice in dict.fromkeys(notice for job in plan.jobs for notice in job.run.notices):
         say(f"note: {notice}")
     complete = sum(job.is_finished for job in plan.jobs)
+    if complete and (note or tag):
+        say("what is complete already keeps the note and tags it has; lrbench note adds to them")
     with jobs_progress("sweep", len(plan.jobs), complete) as display:
 
         def on_event(job: Job, event: Event) -> None:
