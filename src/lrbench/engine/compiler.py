@@ -17,7 +17,7 @@ import torch._dynamo.config
 import torch._inductor.config
 
 from lrbench.errors import DeviceError
-from lrbench.tasks.data.cache import cache_home
+from lrbench.tasks.data.home import cache_home
 
 MOST_PROGRAMS = 100_000
 """Of one process; no limit, that is."""

@@ -20,7 +20,7 @@ from lrbench.record.heartbeat import last_beat
 from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
 from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
-from lrbench.spec.run import FORMAT_VERSION
+from lrbench.spec.version import FORMAT_VERSION
 
 
 class Status(StrEnum):
