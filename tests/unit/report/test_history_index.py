@@ -67,9 +67,9 @@ def test_one_record_has_an_index_of_its_own(results):
 
 CHANGES = {
     "a note": lambda path: add_note(path, Note("2026-11-02T08:00:00.000+00:00", "new")),
-    "a damaged note": lambda path: (
-        add_note(path, Note("2026-11-02T08:00:00.000+00:00", "new")).write_text("")
-    ),
+    "a damaged note": lambda path: add_note(
+        path, Note("2026-11-02T08:00:00.000+00:00", "new")
+    ).write_text(""),
     "a shorter log": lambda path: os.truncate(path / "steps.csv", 100),
     "another note from the start": lambda path: edit(
         path / layout.MANIFEST, lambda manifest: manifest.update(note="new")
@@ -169,7 +169,7 @@ def test_no_damage_to_the_index_changes_the_answer(results):
         lambda path: path.write_bytes(b"\x00" * 1000),
         lambda path: path.write_text("{}\n[]\nnull\n"),
         lambda path: path.mkdir(),
-        lambda path: os.mkfifo(path),
+        os.mkfifo,
         lambda path: path.symlink_to("/etc/hostname"),
         lambda path: None,
     ],
