@@ -70,7 +70,10 @@ def _unequal(task: Task) -> Iterator[Flag]:
             for amount in {value(run) for run in arm.runs}:
                 had.setdefault(amount, []).append(arm)
         told = some(
-            [f"{amount} ({some([arm.name for arm in arms], ', ')})" for amount, arms in had.items()],
+            [
+                f"{amount} ({some([arm.name for arm in arms], ', ')})"
+                for amount, arms in had.items()
+            ],
             "; ",
         )
         yield Flag(

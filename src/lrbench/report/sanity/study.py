@@ -314,8 +314,8 @@ def study_of(
     for key, of_arm in by_arm.items():
         spec = of_arm[0].spec
         name, contender_name, task_name = names[key]
-        of_arm = sorted(of_arm, key=lambda run: run.seed)
-        arm = Arm(name, float(spec["optimizer"]["lr"]), tuple(of_arm))
+        by_seed = sorted(of_arm, key=lambda run: run.seed)
+        arm = Arm(name, float(spec["optimizer"]["lr"]), tuple(by_seed))
         arms.append(arm)
         if spec.get("fork") is not None:
             continue
