@@ -12,6 +12,7 @@ import typer
 from lrbench import __version__
 from lrbench.cli import (
     bundle,
+    check,
     check_schedule,
     diff,
     doctor,
@@ -52,6 +53,7 @@ for name, command in (
     ("run", run.run),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
+    ("check", check.check),
     ("restarts", restarts.restarts),
     ("history", history.history),
     ("log", log.log),

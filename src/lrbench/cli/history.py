@@ -36,6 +36,14 @@ def history(
     sort: Annotated[
         str, typer.Option(help="A column, or several: -val_loss, schedule,-started.")
     ] = "started",
+    flags: Annotated[
+        bool | None,
+        typer.Option(
+            "--flags/--no-flags",
+            help="Look for sanity flags; by default where that takes no time.",
+            show_default=False,
+        ),
+    ] = None,
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Read every record, and make the index anew.")
     ] = False,
@@ -55,7 +63,12 @@ def history(
 
     with counting("reading records") as on_read:
         found = work(
-            folder, filters=filter_ or [], sort=sort, use_index=not rebuild, on_read=on_read
+            folder,
+            filters=filter_ or [],
+            sort=sort,
+            with_flags=flags,
+            use_index=not rebuild,
+            on_read=on_read,
         )
     if json:
         console.put_json(_plain(found))

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, LrbenchError
 from lrbench.record import layout
 from lrbench.record.reader import Status, find_records
 from lrbench.report.escapes import printable
 from lrbench.report.history.columns import Table
 from lrbench.report.history.filters import fits, parse_filters
-from lrbench.report.history.index import find_trials
+from lrbench.report.history.flags import Flags, collected, read_flags, write_flags
+from lrbench.report.history.index import Found, find_trials
 from lrbench.report.history.order import in_order
 from lrbench.report.history.trial import Trial
 from lrbench.report.settings import differing_of, equal_of
 
 SORT = "started"
+
+AT_ONCE = 200
+"""Finished runs in which flags are looked for without being asked to."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ def history(
     *,
     filters: Sequence[str] = (),
     sort: str = SORT,
+    with_flags: bool | None = None,
     use_index: bool = True,
     on_read: Callable[[int, int], None] = lambda done, total: None,
 ) -> History:
@@ -80,6 +85,9 @@ def history(
         ``schedule=sgdr``, ``optimizer.lr<0.1``, ``tag=pilot``, ``since=2026-11-01``; all must hold.
     sort : str
         A column, ``-`` in front to turn it round; several joined by commas.
+    with_flags : bool, optional
+        Whether to look for sanity flags; default: where they are known already of these records,
+        or there are at most :data:`AT_ONCE` finished runs.
     use_index : bool
         Else every record is read, and the index made anew.
     on_read : callable
@@ -97,8 +105,8 @@ def history(
     found = find_trials(folder, use_index=use_index, on_read=on_read)
     if not found.trials:
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
-    flags = flags_of(folder)
-    table = Table(found.trials, flags)
+    flags, said = _flags(folder, found, with_flags)
+    table = Table(found.trials, dict(flags.of_runs))
     conditions = parse_filters(filters, table)
     chosen = [trial for trial in found.trials if fits(trial, conditions, table)]
     ordered = in_order(chosen, sort, table)
@@ -109,16 +117,36 @@ def history(
         tuple(ordered),
         differing_of(arms, keys),
         equal_of(arms, keys),
-        flags,
-        tuple(_notices(folder, found.foreign)),
+        dict(flags.of_runs),
+        (*said, *_notices(folder, found.foreign)),
         found.path,
         found.read,
     )
 
 
-def flags_of(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Codes of the sanity flags that stand, by the names of the runs they are of."""
-    return {}
+def _flags(folder: Path, found: Found, asked: bool | None) -> tuple[Flags, list[str]]:
+    """The flags that stand, and what there is to say of them."""
+    if asked is False:
+        return Flags(), []
+    flags = read_flags(found.path, found.state) if found.path else None
+    if flags is None:
+        finished = sum(Status(trial.status).is_finished for trial in found.trials)
+        if not finished:
+            return Flags(), []
+        if asked is None and finished > AT_ONCE:
+            return Flags(), ["flags were not looked for since these records changed: --flags does"]
+        # Here, because it makes schedules again, which most calls have no need of.
+        from lrbench.workflows.check import check
+
+        try:
+            checked = check(folder)
+        except LrbenchError as error:
+            told = " ".join(str(error).split())
+            return Flags(), [f"flags could not be looked for ({printable(told)})"]
+        flags = collected((flag.code, flag.sentence, flag.runs) for flag in checked.flags)
+        if found.path:
+            write_flags(found.path, found.state, flags)
+    return flags, [f"flag {code}: {sentence}" for code, sentence in flags.of_folder.items()]
 
 
 def _notices(folder: Path, foreign: Sequence[str]) -> list[str]:

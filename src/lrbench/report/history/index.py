@@ -65,12 +65,16 @@ class Found:
         Records that the index did not know as they are.
     foreign : tuple of str
         Folders that are no records.
+    state : str
+        Changes with any file of a finished run, and with the names of the others, of plans and
+        twins; empty where something has changed a moment ago.
     """
 
     trials: tuple[Trial, ...]
     path: Path | None
     read: int
     foreign: tuple[str, ...]
+    state: str
 
 
 def find_trials(
@@ -114,15 +118,21 @@ def _find(
             foreign.append(name)
     known = len(entries)
     trials = {name: entry.trial for name, entry in entries.items()}
+    stamps = {name: entry.stamp for name, entry in entries.items()}
     for done, name in enumerate(unknown):
         on_read(done, len(unknown))
-        trials[name], entry = _read(folder / name if name else folder)
-        if entry:
-            entries[name] = entry
+        entry, is_settled = _read(folder / name if name else folder)
+        trials[name] = entry.trial
+        stamps[name] = ""
+        if entry.trial.status in _KEEPS:
+            # Without a stamp it is not known what it will be in a moment.
+            stamps[name] = entry.stamp if is_settled else "?"
+            if is_settled and not entry.trial.remarks:
+                entries[name] = entry
     if path and (len(entries) > known or index.keys() != entries.keys()):
         write_index(path, entries)
     found = tuple(trials[name] for name in sorted(trials))
-    return Found(found, path, len(unknown), tuple(foreign))
+    return Found(found, path, len(unknown), tuple(foreign), _state(folder, stamps))
 
 
 @contextmanager
@@ -152,10 +162,10 @@ def read_index(path: Path) -> dict[str, Entry]:
     names: dict[int, str] = {}
     try:
         with open_file(path, _SIZE_LIMIT) as file:
-            if _content(file.readline()) != _head():
+            if content_of(file.readline()) != head():
                 return {}
             for line in file:
-                match _content(line):
+                match content_of(line):
                     case ["run", str(name), str(stamp), int(number), dict(facts)]:
                         with suppress(LookupError, TypeError, ValueError):
                             entries[name] = Entry(names[number], stamp, _trial(facts, arms))
@@ -172,11 +182,11 @@ def write_index(path: Path, entries: Mapping[str, Entry]) -> None:
     """Put a new index in place of whatever is there; where that fails, go without."""
     with suppress(OSError, LrbenchError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_file(path, b"".join(map(_line, _contents(entries))), durably=False)
+        replace_file(path, b"".join(map(line_of, _contents(entries))), durably=False)
 
 
 def _contents(entries: Mapping[str, Entry]) -> Iterator[Any]:
-    yield _head()
+    yield head()
     numbers: dict[str, int] = {}
     arms: set[str] = set()
     usual = vars(Trial(run="", status=""))
@@ -206,16 +216,18 @@ def _trial(facts: dict[str, Any], arms: Mapping[str, dict[str, Any]]) -> Trial:
     return Trial(**facts, settings=arms[facts["arm"]])
 
 
-def _head() -> list[Any]:
+def head() -> list[Any]:
+    """What tells files of this lrbench from those of others."""
     return ["lrbench history", lrbench.__version__, READING, list(_NAMES)]
 
 
-def _line(content: Any) -> bytes:
+def line_of(content: Any) -> bytes:
+    """A line of a file of ours, with its digest."""
     text = json.dumps(content, separators=(",", ":")).encode()
     return b"%s %s\n" % (_digest(text), text)
 
 
-def _content(line: bytes) -> Any:
+def content_of(line: bytes) -> Any:
     """What a line says; None if it is not as it was written."""
     digest, _, text = line.rstrip(b"\n").partition(b" ")
     if digest != _digest(text):
@@ -235,22 +247,27 @@ def _folders(folder: Path) -> list[str]:
         return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
 
 
-def _read(path: Path) -> tuple[Trial, Entry | None]:
-    """The trial of a record, and the entry it may have in the index."""
+def _state(folder: Path, stamps: Mapping[str, str]) -> str:
+    """See :class:`Found`."""
+    if "?" in stamps.values():
+        return ""
+    beside = []
+    for name in (layout.SWEEPS, layout.TWINS):
+        with suppress(OSError), os.scandir(folder / name) as entries:
+            beside.append([name, *sorted(entry.name for entry in entries)])
+    return hashlib.sha256(repr((sorted(stamps.items()), beside)).encode()).hexdigest()
+
+
+def _read(path: Path) -> tuple[Entry, bool]:
+    """What an entry of a record would be, and whether it may be kept, damage or not."""
     begun = time.time_ns()
     sources = _sources(path)
     stamp, newest = _stamp(str(path), sources)
     trial = read_trial(path)
     # Whoever changed it meanwhile, or just before, in the same tick of the clock, is asked again.
     is_settled = stamp and newest < begun - SETTLED_NS
-    if (
-        not is_settled
-        or trial.status not in _KEEPS
-        or trial.remarks
-        or (sources, stamp) != (_sources(path), _stamp(str(path), sources)[0])
-    ):
-        return trial, None
-    return trial, Entry(sources, stamp, trial)
+    is_as_before = (sources, stamp) == (_sources(path), _stamp(str(path), sources)[0])
+    return Entry(sources, stamp, trial), bool(is_settled and is_as_before)
 
 
 def _sources(path: Path) -> str:
