@@ -10,6 +10,7 @@ from bad_inputs import (
     adaptive,
     commands,
     components,
+    history,
     overrides,
     own_files,
     records,
@@ -34,6 +35,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
+    "lrbench history, note and log": history.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

@@ -15,7 +15,11 @@ from lrbench.record import layout
 from lrbench.record.notes import Note, add_note
 from lrbench.report.history import index
 from lrbench.report.history.index import find_trials, index_path
+from lrbench.report.sanity.flag import Flag
 from lrbench.spec.canonical import canonical, digest, pretty, sealed
+from lrbench.workflows import check
+from lrbench.workflows import history as workflow
+from lrbench.workflows.history import history
 
 SEEDS = 3
 
@@ -152,12 +156,12 @@ def test_no_damage_to_the_index_changes_the_answer(results):
     trials = find_trials(results).trials
     path = index_path(results)
     data = path.read_bytes()
-    for place in range(0, len(data), 97):
+    for place in range(0, len(data), 211):
         flipped = bytearray(data)
         flipped[place] ^= 1
         path.write_bytes(flipped)
         assert find_trials(results).trials == trials
-    for size in range(0, len(data), 301):
+    for size in range(0, len(data), 701):
         path.write_bytes(data[:size])
         assert find_trials(results).trials == trials
     assert find_trials(results).read == 0  # it has healed
@@ -205,6 +209,59 @@ def test_an_index_among_the_records_is_not_believed(results):
     assert find_trials(results).read == SEEDS
 
 
+def test_the_state_changes_with_any_record_and_with_what_lies_beside_them(results):
+    states = [find_trials(results).state]
+    assert find_trials(results).state == states[0]
+    for change in ("another time", "no end", "a note"):
+        CHANGES[change](one(results))
+        states.append(find_trials(results).state)
+    # Of one that is not finished only the name counts: it changes all the time.
+    assert states.pop() == states[-1]
+    for folder in ("sweeps/x.json", "twins/y", "sweeps/z.json"):
+        (results / folder).mkdir(parents=True)
+        states.append(find_trials(results).state)
+    assert len(set(states)) == len(states)
+    assert all(states)
+
+
+def test_what_changed_a_moment_ago_has_no_state(results, monkeypatch):
+    monkeypatch.setattr(index, "SETTLED_NS", 3600 * 10**9)
+    assert find_trials(results).state == ""
+
+
+def test_flags_are_looked_for_once(results, monkeypatch):
+    calls = []
+    flags = (
+        Flag("grid-edge", False, "so", {}, (one(results).name,)),
+        Flag("unfair", True, "it is", {}, ()),
+    )
+
+    def look(folder):
+        calls.append(folder)
+        return check.Checked(folder, SEEDS, flags)
+
+    monkeypatch.setattr(check, "check", look)
+    for _ in range(2):
+        found = history(results)
+        assert found.flags == {one(results).name: ("grid-edge",)}
+        assert found.notices == ("flag unfair: it is",)
+    assert len(calls) == 1
+    assert not history(results, with_flags=False).flags
+    add_note(one(results), Note("2026-11-02T08:00:00.000+00:00", "new"))
+    monkeypatch.setattr(workflow, "AT_ONCE", SEEDS - 1)
+    assert not history(results).flags
+    assert "--flags" in history(results).notices[0]
+    assert len(calls) == 1
+    assert [
+        t.run for t in history(results, with_flags=True, filters=["flag=grid-edge"]).trials
+    ] == [one(results).name]
+    assert len(calls) == 2
+    assert history(results).flags
+    path = index_path(results).with_suffix(".flags")
+    path.write_bytes(path.read_bytes().replace(b"grid", b"good"))
+    assert not history(results).flags
+
+
 @pytest.mark.slow
 def test_commands_at_once_do_not_hurt_it(results, tmp_path):
     words = [sys.executable, "-m", "lrbench", "history", str(results), "--json"]
@@ -215,6 +272,6 @@ def test_commands_at_once_do_not_hurt_it(results, tmp_path):
     told = [json.loads(process.communicate()[0]) for process in processes]
     assert all(answer["trials"] == told[0]["trials"] for answer in told)
     assert len(told[0]["trials"]) == SEEDS
-    assert [file.name for file in (tmp_path / "cache" / "history").iterdir()] == [
-        index_path(results).name
-    ]
+    path = index_path(results)
+    assert {file.name for file in path.parent.iterdir()} == {path.name, f"{path.stem}.flags"}
+    assert find_trials(results).read == 0

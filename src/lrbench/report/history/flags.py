@@ -1,4 +1,4 @@
-"""Sanity flags of a folder, kept beside its index: to look for them takes far longer than a list."""
+"""Sanity flags of a folder, kept beside its index: to look for them takes longer than a list."""
 
 from __future__ import annotations
 
