@@ -10,6 +10,7 @@ from pathlib import Path
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record import layout
 from lrbench.record.plans import Plan, read_plan
+from lrbench.record.reader import is_record
 from lrbench.report.history.trial import Trial
 from lrbench.report.notebook.chapters import Chapter, chapters
 from lrbench.report.notebook.markdown import write
@@ -65,7 +66,7 @@ def log(
     """
     # A record is known by its folder's name, which "." and a link to it do not show.
     real = Path(os.path.realpath(folder))
-    found = history(real if folder.is_dir() else folder, on_read=on_read)
+    found = history(real if is_record(real) else folder, on_read=on_read)
     plans: list[Plan] = []
     notices = list(found.notices)
     for path in sorted((real / layout.SWEEPS).glob("*.json")):
