@@ -11,6 +11,7 @@ from bad_inputs import (
     commands,
     compare,
     components,
+    history,
     overrides,
     own_files,
     plan,
@@ -38,6 +39,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
     "lrbench compare": compare.SECTIONS,
+    "lrbench history, note and log": history.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrbench.cli.console import command, inert, loading, out, put, put_json, say, undisturbed
-from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results, Tags
 from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -22,8 +22,20 @@ FORCE = "--force-damaged"
 def sweep(
     overrides: Overrides = None,
     seeds: Annotated[
-        str, typer.Option(help="How many seeds (5: 0 to 4), or which (3,7,11).", metavar="SEEDS")
-    ] = "5",
+        str | None,
+        typer.Option(
+            help="How many seeds (5: 0 to 4), or which (3,7,11).  [default: 5, or the preset's]",
+            metavar="SEEDS",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A sweep that has a name (lrbench list presets); overrides win over its own.",
+            metavar="NAME",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(help="Worker processes; one a core by default.", min=1, max=1024, metavar="N"),
@@ -31,6 +43,7 @@ def sweep(
     results: Results = Path("results"),
     config_dir: ConfigDir = None,
     note: Note = None,
+    tag: Tags = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
     ] = False,
@@ -45,16 +58,24 @@ def sweep(
     """
     with loading():
         from lrbench.cli.progress import download_progress, jobs_progress
-        from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
+        from lrbench.workflows.sweep import (
+            default_workers,
+            parse_seeds,
+            plan_sweep,
+            run_sweep,
+            seeds_of,
+        )
         from lrbench.workflows.trust import needs_trust
 
     with download_progress() as on_download:
         plan = plan_sweep(
             overrides or [],
-            parse_seeds(seeds),
+            parse_seeds(seeds_of(preset) if seeds is None else seeds),
             results,
             config_dir=config_dir,
             note=note,
+            tags=tag or [],
+            preset=preset,
             on_download=on_download,
         )
     workers = jobs or default_workers(plan)
@@ -65,6 +86,8 @@ def sweep(
     for notice in dict.fromkeys(notice for job in plan.jobs for notice in job.run.notices):
         say(f"note: {notice}")
     complete = sum(job.is_finished for job in plan.jobs)
+    if complete and (note or tag):
+        say("what is complete already keeps the note and tags it has; lrbench note adds to them")
     with jobs_progress("sweep", len(plan.jobs), complete) as display:
 
         def on_event(job: Job, event: Event) -> None:
@@ -112,12 +135,17 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     estimates = [estimate(plan, workers)]
     if estimates[0].engine == "lanes":
         estimates.append(estimate_of_loop(plan, workers))
+    # What every arm of a preset has in common is told once.
+    shared = set.intersection(*(set(arm.overrides) for arm in plan.spec.arms))
+    if len(plan.spec.arms) == 1:
+        shared = set()
     arms: list[dict[str, Any]] = []
     for index, arm in enumerate(plan.spec.arms):
         jobs = [job for job in plan.jobs if job.arm == index]
         arms.append(
             {
                 "arm": " ".join(arm.overrides) or "(defaults)",
+                "apart": " ".join(one for one in arm.overrides if one not in shared),
                 "steps": arm.runs[0].train.steps,
                 "complete": sum(not job.is_missing for job in jobs),
                 "missing": sum(job.is_missing for job in jobs),
@@ -126,7 +154,7 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     if as_json:
         put_json(
             {
-                "arms": arms,
+                "arms": [{k: v for k, v in arm.items() if k != "apart"} for arm in arms],
                 "seeds": list(plan.spec.seeds),
                 "runs": len(plan.jobs),
                 "missing": len(plan.missing),
@@ -149,8 +177,12 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     for name in ("steps", "complete", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in arms:
-        table.add_row(*(inert(str(value)) for value in row.values()))
+        cells = (row["apart"] or row["arm"], row["steps"], row["complete"], row["missing"])
+        table.add_row(*(inert(str(value)) for value in cells))
     put(_headline(plan))
+    if shared:
+        common = [one for one in plan.spec.arms[0].overrides if one in shared]
+        put(f"in all arms: {' '.join(common)}")
     put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
     out().print(table)
     crew = _count(workers, "worker")

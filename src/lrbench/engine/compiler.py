@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lrbench.errors import ConfigError, DeviceError
-from lrbench.tasks.data.cache import cache_home
+from lrbench.tasks.data.home import cache_home
 
 T = TypeVar("T")
 

@@ -83,6 +83,7 @@ def facts_of(
         "checkpoint_every": run.checkpoint_every,
         "keep_checkpoints": run.keep_checkpoints,
         "note": run.note,
+        "tags": list(run.tags),
     }
 
 
