@@ -15,13 +15,15 @@ SECTIONS: tuple[Section, ...] = (
         row("plan --seeds 1", "--seeds must be at least 2: one seed has no interval", "got 1"),
         row("plan --seeds 3,7", "--seeds must be a whole number, got '3,7'"),
         row("plan --seeds 5 --level 0.2", "--level must be between 0.5 and 1, got 0.2"),
-        row("plan --seeds 5 --comparisons 0", "--comparisons must be", "got 0"),
+        row("plan --seeds 5 --comparisons 0", "--comparisons must be", "got '0'"),
         row("plan --seeds 5 --metric loss", "--metric must be one of val_loss, val_accuracy"),
     ),
     section(
         "Of which sweep, and from what",
         row("plan schedule=cosin,constant --seeds 5", "schedule must be one of", "try   schedule="),
-        row("plan schedule=cosine seed=3 --seeds 5", "seed cannot be an override of a sweep"),
+        row(
+            "plan schedule=cosine seed=3 --seeds 5", "seed cannot be an override here", "--seeds 10"
+        ),
         row("plan --seeds 5 --from nowhere", "--from must exist, got 'nowhere'"),
         row(
             "plan --seeds 5 --from file",

@@ -130,7 +130,7 @@ def plan_power(
         Neither effect nor seeds, one of them out of its range, no such folder or metric, or
         anything is wrong with the sweep.
     """
-    _check(effect, seeds, source, metric, level)
+    _check(overrides, effect, seeds, source, metric, level)
     folder = source or Path("results")
     # What stands of the sweep already does not matter: only its arms do.
     sweep = plan_sweep(overrides, (0,), Path(), config_dir=config_dir) if overrides else None
@@ -186,8 +186,16 @@ def power_of_sweep(plan: SweepPlan) -> PowerPlan | None:
 
 
 def _check(
-    effect: float | None, seeds: int | None, source: Path | None, metric: str, level: float
+    overrides: Sequence[str],
+    effect: float | None,
+    seeds: int | None,
+    source: Path | None,
+    metric: str,
+    level: float,
 ) -> None:
+    if any(text.startswith("seed=") for text in overrides):
+        relation = "cannot be an override here: how many seeds is what is planned"
+        raise ConfigError(relation, key="seed", remedy="--seeds 10")
     if effect is None and seeds is None:
         relation = "or --seeds must be given: the difference to find, or the seeds there will be"
         raise ConfigError(relation, key="--effect", remedy="--effect 0.01, or --seeds 10")
