@@ -47,7 +47,7 @@ def plant(runs: list[Made], clean: Path, tmp_path: Path) -> Iterator[Callable[..
             write(folder, run)
         return folder
 
-    yield folder_of
+    return folder_of
 
 
 @pytest.fixture
