@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 import torch._inductor.config
@@ -115,7 +115,7 @@ def _made(function: Callable[..., T], arguments: tuple[Any, ...]) -> Callable[..
     with torch.no_grad():
         # Traced with copies, because what is written while it is traced is written.
         graph = make_fx(flat)(*(tensor.clone() for tensor in given))
-        program = compile_fx(graph, given)
+        program = cast("Callable[..., Any]", compile_fx(graph, list(given)))
 
     def call(*arguments: Any) -> T:
         results: Any = program(*_leaves(arguments))

@@ -51,7 +51,7 @@ class BatchOrder:
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         opened = self._open(epoch)
-        return opened.batches[place], opened.digest(place)
+        return opened.indices[place], opened.digest(place)
 
     def digests(self, start: int, stop: int) -> list[bytes]:
         """The digests of the batches of updates ``start`` to ``stop``, that one left out."""
@@ -68,7 +68,7 @@ class BatchOrder:
             order = self._streams("order", epoch).permutation(len(self._sample_digests))[:used]
             indices = torch.from_numpy(order).to(self._device).view(-1, self._batch_size)
             # Gathered once an epoch, so that a batch's digests lie side by side in memory.
-            found = _Epoch(indices, np.ascontiguousarray(self._sample_digests[order]))
+            found = _Epoch(indices, self._sample_digests.take(order, axis=0))
             self._epochs[epoch] = found
             # Those of a block, whose digests are asked for at its end, and the one before.
             while len(self._epochs) > 2 + BLOCK // self.steps_per_epoch:
@@ -81,7 +81,6 @@ class _Epoch:
 
     def __init__(self, indices: Tensor, samples: NDArray[np.uint8]) -> None:
         self.indices = indices
-        self.batches = indices.unbind(0)
         self._samples = samples
         self._size = indices.shape[1]
         self._told: list[bytes | None] = [None] * len(indices)

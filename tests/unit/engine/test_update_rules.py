@@ -54,7 +54,7 @@ def test_every_rule_makes_the_updates_of_torch_in_every_lane(name, settings):
                 lr=rates[lane][update],
                 momentum=params.get("momentum", params.get("beta1")),
                 weight_decay=params["weight_decay"],
-                count=update + 1,
+                counted=update + 1,
                 is_first=update == 0,
                 base_lr=specs[lane].lr,
             )
