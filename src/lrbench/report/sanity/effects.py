@@ -29,7 +29,7 @@ SMALLEST_SHARE = 0.25
 """Of the pooled standard deviation; an arm with less is suspect. So that it is not suspect for
 being annealed beside others that are not, it must be as far below the next narrowest one too."""
 
-CHANCE = 0.01
+CHANCE = 1e-3
 """Over all arms together: a spread that chance makes more often is not suspect."""
 
 SAME = 0.999

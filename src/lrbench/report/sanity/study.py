@@ -358,12 +358,13 @@ def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str, str]]:
         return {}
     arms = one_row_an_arm(runs_frame(rows))
     apart = differing(arms, settings_in(arms))
+    of_task = [key for key in apart if key.startswith(("dataset.", "model."))]
     names = {}
     for arm in arms.to_dict("records"):
         whole = {key: arm[key] for key in dict.fromkeys(("schedule", *apart))}
         names[str(arm["arm"])] = (
             label(whole),
             label({key: value for key, value in whole.items() if key != LR}),
-            label({key: arm[key] for key in ("dataset", "model")}),
+            label({key: arm[key] for key in ("dataset", "model", *of_task)}),
         )
     return names

@@ -66,7 +66,9 @@ def test_a_clean_sweep_raises_no_flag(plant):
 
 def test_a_clean_grid_of_rates_raises_no_flag(tmp_path):
     folder = tmp_path / "grid"
-    assert check(sweep(folder, schedules=("constant", "cosine", "sgdr"), seeds=range(3))).flags == ()
+    assert (
+        check(sweep(folder, schedules=("constant", "cosine", "sgdr"), seeds=range(3))).flags == ()
+    )
 
 
 CONSTANT, SGDR = finals_of("constant"), finals_of("sgdr")
@@ -81,7 +83,7 @@ def _worse_than_constant(run: Made) -> None:
 
 
 def _with_sgdr(run: Made) -> None:
-    final(run, 1.1 * SGDR(run))
+    final(run, 1.02 * SGDR(run))
 
 
 def _losses_of_constant(run: Made) -> None:
@@ -117,6 +119,11 @@ def _diverged(run: Made) -> None:
     run.result = {"outcome": "diverged", "diverged_at": at}
 
 
+def _one_init(run: Made) -> None:
+    run.inputs["init"] = "one"
+    run.looks[0][1] = 1.0
+
+
 def _narrow(run: Made) -> None:
     final(run, 0.3194 + 1e-6 * run.spec.seed)
 
@@ -135,7 +142,7 @@ PLANTED: dict[str, tuple[str, Change]] = {
     "seeds end alike": ("no-spread", only("cosine", _equal_ends)),
     "one init for all seeds": (
         "no-spread",
-        lambda run: _worth("one", "inputs", "init")(run) or run,
+        lambda run: _one_init(run) or run,
     ),
     "seeds too close together": ("little-spread", only("sgdr", _narrow)),
     "one arm follows another": ("hardly-two-arms", only("cosine", _with_sgdr)),
@@ -262,23 +269,23 @@ def test_a_loser_at_the_edge_of_its_grid(tmp_path):
     def changed(run: Made) -> Made:
         if run.spec.schedule.name == "constant":
             # Best at the lowest rate, and still no match for the other.
-            final(run, 0.34 + 0.1 * run.spec.optimizer.lr + 0.001 * run.spec.seed)
+            final(run, 0.34 + 0.1 * run.spec.optimizer.lr + (0, 0.05, -0.02)[run.spec.seed])
         return run
 
-    sweep(tmp_path, changed, schedules=("constant", "cosine"), seeds=range(2))
+    sweep(tmp_path, changed, schedules=("constant", "cosine"), seeds=range(3))
     (flag,) = check(tmp_path).flags
     assert (flag.code, flag.is_serious) == ("grid-edge", False)
     assert flag.evidence == {"best_lr": LRS[0], "tried": list(LRS)}
-    assert "constant does best at lr=0.1, the lowest of the 3 tried" in flag.sentence
+    assert "constant does best at lr=0.03, the lowest of the 3 tried" in flag.sentence
 
 
 def test_a_winner_at_the_edge_has_not_lost_by_it(tmp_path, codes):
     def changed(run: Made) -> Made:
         if run.spec.schedule.name == "constant":
-            final(run, 0.2 + 0.1 * run.spec.optimizer.lr + 0.001 * run.spec.seed)
+            final(run, 0.2 + 0.1 * run.spec.optimizer.lr + (0, 0.05, -0.05)[run.spec.seed])
         return run
 
-    sweep(tmp_path, changed, schedules=("constant", "cosine"), seeds=range(2))
+    sweep(tmp_path, changed, schedules=("constant", "cosine"), seeds=range(3))
     assert codes(tmp_path) == set()
 
 
@@ -317,14 +324,13 @@ def test_a_schedule_cut_off_in_a_cycle(plant, codes):
 
 def test_the_best_of_many(tmp_path, codes):
     names = ("constant", "cosine", "linear", "sgdr")
-    sweep(tmp_path / "few", schedules=names[:3], seeds=range(2))
-    assert codes(tmp_path / "few") == set()
-    folder = sweep(tmp_path / "many", schedules=names, seeds=range(2))
-    (flag,) = check(folder).flags
-    assert (flag.code, flag.evidence["arms"]) == ("winners-curse", 12)
+    sweep(tmp_path, schedules=names, seeds=range(3))
+    (flag,) = (flag for flag in check(tmp_path).flags if flag.code == "winners-curse")
+    assert flag.evidence["arms"] == 12
+    assert flag.evidence["selection_seeds"] == [0, 1, 2]
     # What was chosen, on seeds that it was not chosen by.
-    sweep(folder, schedules=names, lrs=LRS[1:2], seeds=(2, 3, 4))
-    assert codes(folder) == set()
+    sweep(tmp_path, schedules=names, lrs=LRS[1:2], seeds=(3, 4, 5))
+    assert codes(tmp_path) == set()
 
 
 def test_restarts_that_are_best_and_have_no_control(plant, codes, tmp_path):
@@ -375,7 +381,7 @@ def test_a_planned_seed_that_is_gone(plant, codes):
 
 
 def test_a_sweep_that_is_still_running_has_picked_nothing(plant, codes):
-    folder = plant(lambda run: run if run.spec.seed < 3 else None)
+    folder = plant(lambda run: run if run.spec.seed < 5 else None)
     plan(folder, [[spec_of(n, seed=s) for s in range(9)] for n in ("constant", "cosine", "sgdr")])
     assert codes(folder) == set()
 
@@ -431,11 +437,12 @@ def test_effects_too_alike_over_tasks(tmp_path, codes):
         return tmp_path / name
 
     assert codes(folder("alike", 0.0)) == {"too-alike"}
-    assert codes(folder("sampled", 2.0)) == set()
+    assert codes(folder("sampled", 1.5)) == set()
 
 
 def _claim(found: Paired) -> Claim:
-    facts = Facts("r", 0, "a", False, {"schedule": {"name": "x"}}, {}, {})
+    looks = {"step": [0], "val_loss": [1.0], "val_accuracy": [None]}
+    facts = Facts("r", 0, "a", False, {"schedule": {"name": "x"}}, {}, looks)
     one = Contender("x", (Arm("x", 0.1, (facts,)),))
     return Claim("digits", one, one, "the baseline", (0,), found)
 
