@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record import layout
+from lrbench.record.pairing import Mismatch
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import (
     UNREADABLE,
@@ -21,6 +22,7 @@ from lrbench.record.reader import (
     read_record,
 )
 from lrbench.record.series import read_series
+from lrbench.record.test_uses import occasions
 from lrbench.report import notices
 from lrbench.report.restarts.ledger import read_ledger
 from lrbench.report.runs import COUNTED, Row, Skipped, read_runs, reason
@@ -31,6 +33,10 @@ from lrbench.spec.canonical import digest
 from lrbench.workflows.expected import expected_rates
 
 COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
+
+QUICK_RUNS = 2000
+QUICK_UPDATES = 50_000
+"""Rows of logs that are read in a few tenths of a second."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +95,8 @@ def check(folder: Path) -> Checked:
     facts, kept, damaged = _read(folder, rows, with_logs=True)
     study = _study(folder, facts, kept, skipped)
     expected, unknown = expected_rates(study)
-    flags = all_flags(study, Besides(mismatches, expected))
+    looked = _test_uses(folder, kept)
+    flags = all_flags(study, Besides(mismatches, expected, looked))
     left_out = [*skipped, *damaged]
     said = [*notices.of_skipped(left_out)]
     if unknown:
@@ -100,6 +107,36 @@ def check(folder: Path) -> Checked:
     return Checked(folder, len(facts), flags, tuple(said), tuple(left_out))
 
 
+def quick_flags(
+    folder: Path,
+    rows: Sequence[Row],
+    skipped: Sequence[Skipped],
+    mismatches: Sequence[Mismatch],
+    test_uses: Mapping[str, Sequence[str]],
+) -> tuple[Flag, ...] | None:
+    """The flags of runs that were read already, as far as they cost next to nothing.
+
+    Logs of updates are looked into where there are few, rates held against schedules where that
+    needs no torch; None where there are so many runs that only :func:`check` is for them.
+    """
+    if len(rows) > QUICK_RUNS:
+        return None
+    with_logs = sum(row["budget"] for row in rows) <= QUICK_UPDATES
+    facts, kept, _ = _read(folder, rows, with_logs=with_logs)
+    study = _study(folder, facts, kept, skipped)
+    expected = expected_rates(study, without_torch=True)[0] if with_logs else {}
+    return all_flags(study, Besides(mismatches, expected, test_uses))
+
+
+def _test_uses(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """By run, when its test split was looked at."""
+    return {row["run"]: occasions(_place(folder, row)) for row in rows}
+
+
+def _place(folder: Path, row: Row) -> Path:
+    return folder if (folder / layout.SPEC).exists() else folder / row["run"]
+
+
 def _read(
     folder: Path, rows: Sequence[Row], *, with_logs: bool
 ) -> tuple[list[Facts], list[Row], list[Skipped]]:
@@ -108,8 +145,7 @@ def _read(
     for row in rows:
         if row["status"] not in COUNTED:
             continue
-        place = folder if (folder / layout.SPEC).exists() else folder / row["run"]
-        record = read_record(place)
+        record = read_record(_place(folder, row))
         try:
             found.append(_facts(record, row, with_logs=with_logs))
         except UNREADABLE as error:

@@ -12,10 +12,10 @@ import pytest
 
 import lrbench.report.sanity
 from lrbench.record import layout
-from lrbench.spec.canonical import canonical
-from lrbench.stats.paired import Paired, paired
 from lrbench.report.sanity.effects import impossible_p
 from lrbench.report.sanity.study import Arm, Claim, Contender, Facts
+from lrbench.spec.canonical import canonical
+from lrbench.stats.paired import Paired, paired
 from lrbench.workflows.check import check
 from studies import LRS, Change, Made, made, plan, schedule_params, spec_of, sweep, write
 
