@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lrbench.cli.console import inert, loading, out, say
+from lrbench.cli.console import loading, out, put, say
 
 if TYPE_CHECKING:
     from lrbench.launchers.local import Event
+    from lrbench.stats.aggregate import Estimate
     from lrbench.workflows.final_test import FinalTest
 
 
@@ -43,32 +44,43 @@ def evaluate(
 
 
 def show(tested: FinalTest, level: float) -> None:
-    """A row an arm."""
-    from rich import box
-    from rich.table import Table
-
+    """A row an arm, in the order of the validation loss."""
+    from lrbench.cli.summarize import fitting_columns, lines_of
     from lrbench.report.numbers import ABSENT, format_for
+    from lrbench.report.tables import Column
 
-    number = format_for([arm.loss for arm in tested.arms])
-    share = format_for([arm.accuracy for arm in tested.arms])
-    has_accuracy = any(arm.accuracy.n for arm in tested.arms)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("arm", overflow="fold")
-    interval = f"{100 * level:.6g} % interval"
-    names = ["n", "div", "test loss", interval, *(["accuracy", interval] if has_accuracy else [])]
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
-    for arm in tested.arms:
-        cells = [arm.name, str(arm.loss.n), str(arm.diverged)]
-        of_both = [(arm.loss, number), *([(arm.accuracy, share)] if has_accuracy else [])]
-        for estimate, written in of_both:
-            cells.append(written(estimate.mean))
-            has_interval = estimate.low is not None
-            ends = f"[{written(estimate.low)}, {written(estimate.high)}]"
-            cells.append(ends if has_interval else ABSENT)
-        table.add_row(*map(inert, cells))
-    out().print()
-    out().print("test split, final weights; the order is no choice: choose by validation")
-    out().print(table)
+    arms = tested.arms
+
+    def of(name: str, estimates: list[Estimate]) -> list[Column]:
+        number = format_for(estimates)
+        ends = [
+            ABSENT if e.low is None else f"[{number(e.low)}, {number(e.high)}]" for e in estimates
+        ]
+        return [
+            Column(name, tuple(number(e.mean) for e in estimates)),
+            Column(f"{100 * level:.6g} % interval", tuple(ends)),
+        ]
+
+    columns = [
+        Column("arm", tuple(arm.name for arm in arms), is_label=True),
+        Column("n", tuple(str(arm.loss.n) for arm in arms)),
+    ]
+    if any(arm.diverged for arm in arms):
+        columns.append(Column("div", tuple(str(arm.diverged) for arm in arms)))
+    columns += of("test loss", [arm.loss for arm in arms])
+    if any(arm.accuracy.n for arm in arms):
+        columns += of("accuracy", [arm.accuracy for arm in arms])
+    put("")
+    put(f"test split, {_samples(tested)}, final weights; rows in the order of their val_loss:")
+    put("choose by validation, for whoever chooses by this table has no test data left")
+    for line in lines_of(fitting_columns(columns, out().width)):
+        put(line)
     for one in tested.skipped:
         say(f"not evaluated: {one.name} ({one.reason})")
+
+
+def _samples(tested: FinalTest) -> str:
+    many = tested.samples
+    if len(many) != 1:
+        return "of different sizes"
+    return f"{many[0]} sample{'s' if many[0] != 1 else ''}"

@@ -78,7 +78,7 @@ def summarize(
         bool,
         typer.Option(
             "--final-test",
-            help="Evaluate the final weights on the test split, after all is chosen; it is counted.",
+            help="Evaluate final weights on the test split, once all is chosen; it is counted.",
         ),
     ] = False,
     trust: Trust = False,
@@ -180,11 +180,14 @@ def _sanity(summary: Summary) -> Iterator[str]:
     if len(serious) > SERIOUS_SHOWN:
         yield f"and {len(serious) - SERIOUS_SHOWN} more serious flags: {more}"
     cautions = [flag.code for flag in summary.flags if not flag.is_serious]
+    beyond = "" if summary.has_read_logs else ", the logs of updates not looked into"
+    if not cautions and beyond:
+        yield f"no {'more ' if serious else ''}flags{beyond}: {more}"
     if cautions:
         counts = Counter(cautions)
         told = [code if many == 1 else f"{many} x {code}" for code, many in counts.items()]
         noun = "caution" if len(cautions) == 1 else "cautions"
-        yield f"{len(cautions)} {noun} ({', '.join(told)}): {more}"
+        yield f"{len(cautions)} {noun} ({', '.join(told)}){beyond}: {more}"
 
 
 def _columns(summary: Summary, metric: str) -> list[Column]:
@@ -201,11 +204,11 @@ def _show(summary: Summary) -> None:
     left_out: dict[str, None] = {}
     for metric in summary.metrics:
         chosen = _columns(summary, metric)
-        fitting = _fitting(chosen, out.width)
+        fitting = fitting_columns(chosen, out.width)
         left_out |= dict.fromkeys(column.header for column in chosen[len(fitting) :])
         out.print()
         out.print(_title(metric))
-        for line in _lines(fitting):
+        for line in lines_of(fitting):
             console.put(line)
     if left_out:
         console.say(f"no room at this width, see --format csv: {', '.join(left_out)}")
@@ -235,7 +238,7 @@ def _heading(summary: Summary) -> list[str]:
     return lines
 
 
-def _fitting(chosen: list[Column], width: int) -> list[Column]:
+def fitting_columns(chosen: list[Column], width: int) -> list[Column]:
     """The first columns, as many as stand side by side in ``width`` characters."""
     ends = accumulate(column_width + GAP for column_width in _widths(chosen))
     return [
@@ -254,7 +257,7 @@ def _widths(chosen: list[Column]) -> list[int]:
     ]
 
 
-def _lines(fitting: list[Column]) -> Iterator[str]:
+def lines_of(fitting: list[Column]) -> Iterator[str]:
     """Header, rule and rows. Rich's own table needs seconds for thousands of rows."""
     widths = _widths(fitting)
     yield from _row([column.header for column in fitting], fitting, widths)

@@ -76,7 +76,9 @@ class FinalTest:
     occasion : str
         When it was asked: UTC, ISO 8601.
     arms : tuple of TestedArm
-        The lowest mean test loss first, arms with diverged runs after the others.
+        The lowest mean *validation* loss first, arms with diverged runs after the others.
+    samples : tuple of int
+        Sizes of the test splits; one where all runs have the same.
     runs : tuple of (run id, loss, accuracy)
     trained_again : int
         Runs whose records did not keep their final weights.
@@ -88,6 +90,7 @@ class FinalTest:
 
     occasion: str
     arms: tuple[TestedArm, ...]
+    samples: tuple[int, ...]
     runs: tuple[tuple[str, float | None, float | None], ...]
     trained_again: int
     skipped: tuple[Skipped, ...]
@@ -154,6 +157,7 @@ def final_test(
         answers = _evaluated(sources, found, workers)
         skipped: list[Skipped] = []
         losses: dict[str, tuple[float | None, float | None]] = {}
+        samples: set[int] = set()
         for source, answer in zip(sources, answers, strict=True):
             if isinstance(answer, str):
                 skipped.append(Skipped(source.path.name, "not evaluated", answer))
@@ -162,9 +166,11 @@ def final_test(
             # Before it is shown: whatever happens from here on, it counts.
             add_test_use(source.path, use)
             losses[source.path.name] = (use.loss, use.accuracy)
+            samples.add(use.samples)
         return FinalTest(
             occasion,
             _arms(rows, losses, level),
+            tuple(sorted(samples)),
             tuple((run, *values) for run, values in losses.items()),
             sum(one is not None and one.is_relative_to(scratch) for one in found),
             tuple(skipped),
@@ -275,7 +281,7 @@ def _arms(
     frame = one_row_an_arm(runs_frame(rows))
     apart = differing(frame, settings_in(frame)) or ("schedule",)
     names = {arm["arm"]: label({k: arm[k] for k in apart}) for arm in frame.to_dict("records")}
-    arms = []
+    arms: list[tuple[tuple[bool, float], TestedArm]] = []
     for key, name in names.items():
         of_arm = [row for row in rows if row["arm"] == key]
         tested = sorted(
@@ -283,23 +289,17 @@ def _arms(
         )
         known = [loss for _, loss, _ in tested if loss is not None]
         right = [accuracy for _, _, accuracy in tested if accuracy is not None]
-        arms.append(
-            TestedArm(
-                name,
-                tuple(seed for seed, _, _ in tested),
-                sum(row["status"] == Status.DIVERGED for row in of_arm)
-                + sum(loss is None for _, loss, _ in tested),
-                describe(known, level),
-                describe(right, level),
-            )
+        diverged = sum(row["status"] == Status.DIVERGED for row in of_arm)
+        arm = TestedArm(
+            name,
+            tuple(seed for seed, _, _ in tested),
+            diverged + sum(loss is None for _, loss, _ in tested),
+            describe(known, level),
+            describe(right, level),
         )
-    return tuple(
-        sorted(
-            arms,
-            key=lambda arm: (
-                arm.loss.mean is None,
-                arm.diverged > 0,
-                arm.loss.mean if arm.loss.mean is not None else 0.0,
-            ),
-        )
-    )
+        held_out = describe(
+            row["final_val_loss"] for row in of_arm if row["status"] == Status.COMPLETE
+        ).mean
+        place = (diverged > 0, math.inf if held_out is None else held_out)
+        arms.append((place, arm))
+    return tuple(arm for _, arm in sorted(arms, key=lambda pair: pair[0]))

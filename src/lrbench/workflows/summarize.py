@@ -24,7 +24,7 @@ from lrbench.report.plans import read_plans
 from lrbench.report.runs import BEST, Goal, Row, Skipped, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
-from lrbench.workflows.check import quick_flags
+from lrbench.workflows.check import is_quick, quick_flags
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Summary:
         Runs of a seed that do not share what they must share: their arms cannot be compared.
     flags : tuple of Flag or None
         Sanity flags as far as they cost next to nothing; None where there are too many runs.
+    has_read_logs : bool
+        Whether the flags are of logs of updates too.
     test_uses : tuple of str
         When the test split was looked at, by these runs' final weights: UTC, oldest first.
     """
@@ -70,6 +72,7 @@ class Summary:
     skipped: tuple[Skipped, ...]
     mismatches: tuple[str, ...]
     flags: tuple[Flag, ...] | None = ()
+    has_read_logs: bool = True
     test_uses: tuple[str, ...] = ()
 
     @property
@@ -144,6 +147,7 @@ def summarize(
         skipped=(*skipped, *damaged),
         mismatches=tuple(map(str, mismatches)),
         flags=quick_flags(folder, rows, skipped, mismatches, uses),
+        has_read_logs=is_quick(rows),
         test_uses=tuple(sorted({one for of_run in uses.values() for one in of_run})),
     )
 
