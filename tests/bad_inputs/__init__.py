@@ -33,7 +33,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench sweep": sweep.SECTIONS,
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
-    "lrbench summarize": summarize.SECTIONS,
+    "lrbench summarize and check": summarize.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

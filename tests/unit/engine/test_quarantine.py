@@ -31,7 +31,15 @@ RESTARTS = [
     "restart.keep_checkpoints=true",
     "restart.weights=rewind_best",
 ]
-FIRING = ["schedule=constant", "trigger=plateau", "trigger.patience=1", "trigger.refractory=0"]
+FIRING = [
+    "schedule=constant",
+    "trigger=plateau",
+    "trigger.watch=val",
+    "trigger.patience=1",
+    "trigger.rtol=0.9",
+    "trigger.gate=null",
+    "trigger.refractory=1",
+]
 
 
 class Untouchable:
