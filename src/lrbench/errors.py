@@ -150,6 +150,12 @@ class DamageError(RecordError):
     exit_code = ExitCode.DIFFERENCE
 
 
+class PairingError(LrbenchError):
+    """Runs that are held against each other seed by seed had not the same inputs."""
+
+    exit_code = ExitCode.DIFFERENCE
+
+
 class RunError(LrbenchError):
     """A run failed for a reason that is not its settings."""
 

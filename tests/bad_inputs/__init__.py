@@ -9,9 +9,12 @@ from __future__ import annotations
 from bad_inputs import (
     adaptive,
     commands,
+    compare,
     components,
+    history,
     overrides,
     own_files,
+    plan,
     records,
     restarts,
     results,
@@ -31,9 +34,12 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "Files of your own": own_files.SECTIONS,
     "Folders": results.SECTIONS,
     "lrbench sweep": sweep.SECTIONS,
+    "lrbench plan": plan.SECTIONS,
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize and check": summarize.SECTIONS,
+    "lrbench compare": compare.SECTIONS,
+    "lrbench history, note and log": history.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

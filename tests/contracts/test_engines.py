@@ -126,6 +126,9 @@ class Delivered:
     def wants_state(self, done: int, is_look: bool) -> bool:
         return done in self.saves_at
 
+    def next_state(self, done: int) -> int | None:
+        return min((at for at in self.saves_at if at > done), default=None)
+
     def save(self, capture: Callable[[], State]) -> None:
         state = capture()
         self.events.append(("save", state.step))

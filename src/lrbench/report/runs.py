@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -59,13 +59,16 @@ class Skipped:
 
 
 def read_runs(
-    folder: Path, goal: Goal | None = None
+    folder: Path,
+    goal: Goal | None = None,
+    look: Callable[[Record, Row], object] | None = None,
 ) -> tuple[list[Row], list[Skipped], list[Mismatch]]:
     """A row for every record whose settings are known, what is not in the figures, and which runs
     of a seed do not have the inputs in common that they claim to.
 
     An unfinished run has a row without outcomes, since its arm and seed are known, and is among the
-    skipped too. Never raises for what a record holds.
+    skipped too. Never raises for what a record holds. Who wants more of a record than its row gives
+    ``look``, which is called with both; what it raises is damage of the record.
     """
     rows: list[Row] = []
     skipped: list[Skipped] = []
@@ -78,7 +81,9 @@ def read_runs(
             skipped.append(Skipped(record.run_id, "copy", f"of {seen[identity]}"))
             continue
         try:
-            row = _row(record, goal) if record.spec else None
+            row = run_row(record, goal) if record.spec else None
+            if row and look:
+                look(record, row)
             pairing.add(record)
         except (RecordError, ValidationError, OSError, LookupError, TypeError) as error:
             skipped.append(Skipped(record.run_id, Status.CORRUPT, reason(error)))
@@ -104,7 +109,14 @@ def _finished_first(folder: Path) -> Iterator[Record]:
     yield from unfinished
 
 
-def _row(record: Record, goal: Goal | None) -> Row:
+def run_row(record: Record, goal: Goal | None = None) -> Row:
+    """One run: its name, arm, seed and settings, and its outcomes if it is complete.
+
+    Raises
+    ------
+    RecordError, ValidationError, OSError, LookupError, TypeError
+        It is not of the form of a record.
+    """
     spec = RunSpec.model_validate(record.spec)
     arm = canonical(arm_of(record.spec))
     row: Row = {

@@ -8,14 +8,17 @@ against one that did not, and where there is one no mean is taken (reference/sch
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from lrbench.stats.aggregate import describe, t_quantile
+from lrbench.stats.aggregate import describe
+from lrbench.stats.holm import holm_adjusted, strictest_level
+from lrbench.stats.power import LEVEL, least_effect
 
-LEVEL: Final = 0.95
-POWER: Final = 0.8
+ROUNDING: Final = 8 * sys.float_info.epsilon
+"""A spread of the differences below this part of the values is what subtracting them left."""
 
 Judgement = Literal["helped", "hurt", "inconclusive", "identical"]
 
@@ -65,15 +68,21 @@ def paired(
     other: Sequence[float | None],
     *,
     smaller_is_better: bool = True,
+    level: float = LEVEL,
 ) -> Paired:
     """Hold two arms against each other, seed by seed.
+
+    A run that diverged in one arm lost; one that diverged in both is neither won nor lost, and as
+    its difference is no number either, no mean is taken of the others.
 
     Parameters
     ----------
     baseline, other : sequences of n float or None
-        The same seeds in the same order; None for a run that diverged.
+        The same seeds in the same order; None, or no finite number, for a run that diverged.
     smaller_is_better : bool
         Of an accuracy the sign is turned: positive always says that the other arm did better.
+    level : float in (0, 1)
+        Coverage of the interval; ``1 - level`` is the two-sided size of the test.
 
     Examples
     --------
@@ -86,26 +95,28 @@ def paired(
     'identical'
     """
     sign = 1.0 if smaller_is_better else -1.0
+    baseline, other = finite(baseline), finite(other)
     pairs = zip(baseline, other, strict=True)
     differences = tuple(_difference(a, b, sign) for a, b in pairs)
-    if any(math.isinf(d) for d in differences):
-        return _by_signs(differences)
     if differences and not any(differences):
         return Paired(differences, "identical", mean=0.0)
-    found = describe(differences)
-    if found.n < 2 or not found.sd:
-        # Equal to the last bit in every seed: the seeds have changed nothing.
+    values = [abs(value) for value in (*baseline, *other) if value is not None]
+    if len(values) < 2 * len(differences):
+        return _by_signs(differences, level)
+    found = describe(differences, level)
+    if found.n < 2 or not found.sd or found.sd <= ROUNDING * max(values):
+        # Equal but for rounding in every seed: the seeds have changed nothing.
         return Paired(differences, "inconclusive", mean=found.mean)
     assert found.mean is not None
     p = t_test(found.mean, found.sd, found.n)
     return Paired(
         differences,
-        _judged(found.mean, p),
+        _judged(found.mean, p, level),
         p=p,
         mean=found.mean,
         low=found.low,
         high=found.high,
-        least_effect=least_effect(found.n) * found.sd,
+        least_effect=least_effect(found.n, level=level) * found.sd,
     )
 
 
@@ -120,26 +131,22 @@ def holm(found: Sequence[Paired]) -> list[Paired]:
     >>> [round(each.p / one.p) for each in holm([one, one])]
     [2, 2]
     """
-    order = sorted(
-        (place for place, one in enumerate(found) if one.p is not None),
-        key=lambda place: found[place].p or 0.0,
-    )
-    adjusted = list(found)
-    highest = 0.0
-    for rank, place in enumerate(order):
-        one = found[place]
-        assert one.p is not None
-        highest = max(highest, min(1.0, one.p * (len(order) - rank)))
-        direction = one.mean if one.mean is not None else _balance(one.differences)
+    adjusted = holm_adjusted([one.p for one in found])
+    # To be found whatever the others are, an effect has to be found at the strictest level.
+    strictest = strictest_level(sum(p is not None for p in adjusted), LEVEL)
+    judged = []
+    for one, p in zip(found, adjusted, strict=True):
+        if p is None:
+            judged.append(one)
+            continue
         effect = one.least_effect
         if effect is not None:
-            # To be found whatever the others are, it has to be found at the strictest level.
-            strictest = 1 - (1 - LEVEL) / len(order)
             effect *= least_effect(one.n, level=strictest) / least_effect(one.n)
-        adjusted[place] = replace(
-            one, p=highest, judgement=_judged(direction, highest), least_effect=effect
+        direction = one.mean if one.mean is not None else balance(one.differences)
+        judged.append(
+            replace(one, p=p, judgement=_judged(direction, p, LEVEL), least_effect=effect)
         )
-    return adjusted
+    return judged
 
 
 def t_test(mean: float, sd: float, n: int) -> float:
@@ -157,30 +164,6 @@ def t_test(mean: float, sd: float, n: int) -> float:
     return float(2 * stdtr(n - 1, -abs(mean) / (sd / n**0.5)))
 
 
-def least_effect(n: int, *, power: float = POWER, level: float = LEVEL) -> float:
-    """The smallest effect that a paired t test finds with this power, in standard deviations.
-
-    Parameters
-    ----------
-    n : int in [2, inf)
-        Pairs.
-    power, level : float in (0, 1)
-        ``1 - level`` is the two-sided size of the test.
-
-    Examples
-    --------
-    >>> [round(least_effect(n), 2) for n in (3, 5, 8, 10, 20)]
-    [3.26, 1.68, 1.16, 1.0, 0.66]
-    """
-    low, high = 0.0, 1.0
-    while _power(high, n, level) < power:
-        high *= 2
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _power(middle, n, level) < power else (low, middle)
-    return high
-
-
 def sign_test(differences: Sequence[float]) -> float:
     """Two-sided p that positive and negative differences are equally likely; zeros do not count.
 
@@ -195,32 +178,28 @@ def sign_test(differences: Sequence[float]) -> float:
     return min(1.0, 2.0 * tail / float(2**n))
 
 
+def finite(values: Sequence[float | None]) -> list[float | None]:
+    """The values, None where a number is not finite: that run diverged, whatever its status."""
+    return [v if v is not None and math.isfinite(v) else None for v in values]
+
+
 def _difference(baseline: float | None, other: float | None, sign: float) -> float:
     if baseline is None or other is None:
         return 0.0 if baseline is other else math.inf if baseline is None else -math.inf
     return sign * (baseline - other) or 0.0  # no -0.0
 
 
-def _by_signs(differences: tuple[float, ...]) -> Paired:
+def _by_signs(differences: tuple[float, ...], level: float) -> Paired:
     p = sign_test(differences)
-    return Paired(differences, _judged(_balance(differences), p), "sign", p)
+    return Paired(differences, _judged(balance(differences), p, level), "sign", p)
 
 
-def _balance(differences: Sequence[float]) -> float:
+def balance(differences: Sequence[float]) -> float:
     """More positive or more negative ones?"""
     return float(sum(d > 0 for d in differences) - sum(d < 0 for d in differences))
 
 
-def _judged(direction: float, p: float) -> Judgement:
-    if p > 1 - LEVEL:
+def _judged(direction: float, p: float, level: float) -> Judgement:
+    if p > 1 - level:
         return "inconclusive"
     return "helped" if direction > 0 else "hurt"
-
-
-def _power(effect: float, n: int, level: float) -> float:
-    """Chance of a significant result, on either side, at this effect in standard deviations."""
-    from scipy.special import nctdtr
-
-    critical, shift = t_quantile(n - 1, level), effect * n**0.5
-    beyond = 1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical)
-    return float(beyond)

@@ -83,6 +83,7 @@ def facts_of(
         "checkpoint_every": run.checkpoint_every,
         "keep_checkpoints": run.keep_checkpoints,
         "note": run.note,
+        "tags": list(run.tags),
     }
 
 
@@ -155,6 +156,10 @@ class Cadence:
         if self._every is not None:
             return done % self._every == 0
         return now - self._last >= max(LOOK_S if is_look else WORK_S, COST * self._cost)
+
+    def next_due(self, done: int) -> int | None:
+        """The first number of updates beyond ``done`` at which it is, where that is known."""
+        return None if self._every is None else done - done % self._every + self._every
 
     def took(self, seconds: float) -> None:
         """A checkpoint was written just now."""
@@ -289,6 +294,12 @@ class Recording:
         self._writer.beat(done, now)
         self._is_paused = done == self._until
         return self._is_paused or self._stop.is_asked or self._cadence.is_due(done, is_look, now)
+
+    def next_state(self, done: int) -> int | None:
+        """Where the cadence, or the end of this attempt, comes next."""
+        until = self._until
+        known = [self._cadence.next_due(done), until if until and until > done else None]
+        return min((one for one in known if one is not None), default=None)
 
     def save(self, capture: Callable[[], State]) -> None:
         """Write a checkpoint; then stop if that was asked for.

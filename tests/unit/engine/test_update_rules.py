@@ -60,7 +60,7 @@ def test_every_rule_makes_the_updates_of_torch_in_every_lane(name, settings):
             )
             for lane in range(LANES)
         ]
-        numbers = stacked_numbers(rule, now, weight)
+        numbers = stacked_numbers([[rule.numbers(one)] for one in now], weight)[0]
         weight, moments = rule.update(weight, gradient(weight, update), moments, numbers)
     for lane in range(LANES):
         expected = by_torch(specs[lane], start[lane], rates[lane])

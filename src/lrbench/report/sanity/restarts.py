@@ -109,8 +109,8 @@ def _memorised(arm: Arm) -> Iterator[Flag]:
             "memorisation",
             False,
             f"{arm.name}: over the cycle of restart {cycle} the training loss falls by "
-            f"{significant(mean_fall)} while the validation loss rises by {significant(-gains.mean)} "
-            f"({len(runs)} seeds): what it gains is memorised",
+            f"{significant(mean_fall)} while the validation loss rises by "
+            f"{significant(-gains.mean)} ({len(runs)} seeds): what it gains is memorised",
             {"restart": cycle, "train_fall": mean_fall, "val_gain": gains.mean, "n": gains.n},
             arm.ids,
         )

@@ -1,0 +1,1 @@
+"""Arms held against each other over seeds: gathered, judged, told."""
