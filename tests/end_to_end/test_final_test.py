@@ -52,7 +52,7 @@ def test_the_test_split_is_looked_at_and_every_look_is_counted(shell, here, engi
     again = shell("summarize", "results", "--final-test", "--jobs", "1")
     assert "looked at 2 times" in again.err
     assert "test split, 36 samples" in again.out
-    assert "1 caution" in again.err
+    assert "test-reused" in again.err
     assert "test-reused" in shell("check", "results").out
 
     assert shell("verify", "results", "--files").code == 0

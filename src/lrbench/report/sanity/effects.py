@@ -28,6 +28,9 @@ LARGEST_D = 5.0
 FEW_SEEDS = 6
 """Below it the exact tests by signs and ranks cannot reach 5 %: 2 / 2**5 is 6.25 %."""
 
+LEAST_SEEDS = 3
+"""Below it a standard deviation says so little that a large d is no surprise."""
+
 SMALLEST_SHARE = 0.25
 """Of the pooled standard deviation; an arm with less is suspect. So that it is not suspect for
 being annealed beside others that are not, it must be as far below the next narrowest one too."""
@@ -148,7 +151,7 @@ def _ended_before(contender: Contender, moment: str) -> bool:
 def _large(claim: Claim) -> Iterator[Flag]:
     found = claim.found
     spread = describe(found.differences).sd if all(map(math.isfinite, found.differences)) else None
-    if not spread or found.mean is None or found.n >= FEW_SEEDS:
+    if not spread or found.mean is None or not LEAST_SEEDS <= found.n < FEW_SEEDS:
         return
     d = found.mean / spread
     if abs(d) > LARGEST_D:
