@@ -1,8 +1,8 @@
 """Folders of records without training: what a quadratic bowl with noise would have left.
 
 Every run is computed by a plain loop over its own schedule, so that what must agree between runs
-agrees to the bit: the losses of one seed are equal as long as its rates are. Twenty coordinates
-with curvatures 1 to 1/20 and noise of each batch, a function of the seed and the step.
+agrees to the bit: the losses of one seed are equal as long as its rates are. Twenty coordinates,
+curvatures from 1 to 1/20, and noise of each batch, a function of the seed and the step.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ def schedule_params(name: str, steps: int) -> dict[str, Any]:
     return resolve(given, lengths, steps_per_epoch=steps, total_steps=steps)
 
 
-def spec_of(schedule: str = "constant", lr: float = 0.4, seed: int = 0, **changes: Any) -> RunSpec:
+def spec_of(name: str = "constant", lr: float = 0.4, seed: int = 0, **changes: Any) -> RunSpec:
     steps = changes.pop("steps", STEPS)
     plain = {
         "dataset": {"name": "digits", "digest": "0" * 64, "params": {}},
         "model": {"name": "mlp", "params": {"hidden": [8]}},
         "optimizer": {"name": "sgd", "lr": lr, "params": {"momentum": 0.0}},
-        "schedule": {"name": schedule, "params": schedule_params(schedule, steps)},
+        "schedule": {"name": name, "params": schedule_params(name, steps)},
         "train": {"steps": steps, "batch_size": BATCH, "eval_every": EVERY},
         "diagnostics": {},
         "compute": {},
@@ -92,7 +92,7 @@ def made(spec: RunSpec) -> Made:
     schedule = build_schedule(spec.schedule.name, spec.schedule.params, steps)
     lr = [schedule(step) * spec.optimizer.lr for step in range(steps)]
     curvature = 1 / np.arange(1, SIZE + 1)
-    noise = np.random.default_rng(seed)
+    noise = np.random.default_rng([seed, *spec.model.params["hidden"]])
     weights = 2 * noise.standard_normal(SIZE)
 
     def loss_of(at: np.ndarray) -> float:

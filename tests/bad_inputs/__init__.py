@@ -37,7 +37,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench plan": plan.SECTIONS,
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
-    "lrbench summarize": summarize.SECTIONS,
+    "lrbench summarize and check": summarize.SECTIONS,
     "lrbench compare": compare.SECTIONS,
     "lrbench history, note and log": history.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,

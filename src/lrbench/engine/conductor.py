@@ -309,8 +309,7 @@ class Conductor:
 
     def finish(self) -> None:
         """All updates are made."""
-        if self.cycles:
-            self._sink.keep(self._total, partial(self.captured, self._total))
+        self._sink.keep(self._total, partial(self.captured, self._total))
         self._end(None)
 
     def captured(self, done: int) -> State:

@@ -16,6 +16,7 @@ from lrbench.record.files import read_file
 from lrbench.record.notes import NOTE_FILE, read_notes
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, find_records, read_json, read_record
+from lrbench.record.test_uses import USE_FILE
 from lrbench.spec.imports import source_names
 
 RUN_ID: Final = r"[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-s\d{1,19}-[0-9a-f]{8}"
@@ -27,6 +28,7 @@ RECORD_FILE: Final = "|".join(
         *map(re.escape, (layout.TIMING, *layout.ALL_LOGS)),
         rf"{layout.ATTEMPTS}/\d{{4,9}}\.json",
         rf"{layout.KEPT}/\d{{9,19}}",
+        rf"{layout.TEST_USES}/{USE_FILE}",
         rf"{layout.NOTES}/{NOTE_FILE}",
         CHECKPOINT,
     )
@@ -155,7 +157,8 @@ def _names_below(path: Path, prefix: str = "") -> list[str]:
     names = []
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            is_ours = prefix + entry.name in (layout.ATTEMPTS, layout.KEPT, layout.NOTES)
+            folders = (layout.ATTEMPTS, layout.KEPT, layout.NOTES, layout.TEST_USES)
+            is_ours = prefix + entry.name in folders
             if is_ours and entry.is_dir(follow_symlinks=False):
                 names += _names_below(path / entry.name, f"{entry.name}/")
             elif entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from lrbench.report.notices import ranges, some
 from lrbench.report.sanity.flag import Flag
-from lrbench.report.sanity.restarts import end_of
+from lrbench.report.sanity.restarts import end_of, rates_of
 from lrbench.report.sanity.study import Arm, Contender, Facts, Study, Task
 from lrbench.spec.run import total_steps_of
 
@@ -122,11 +122,8 @@ def _cut_off(task: Task) -> Iterator[Flag]:
 
 def _lowest(arm: Arm) -> float | None:
     """The lowest rate after the largest one, as a share of it."""
-    for run in arm.runs:
-        if run.updates is not None and len(run.updates.lr) and run.updates.lr.max() > 0:
-            rates = run.updates.lr
-            return float(rates[int(rates.argmax()) :].min() / rates.max())
-    return None
+    rates = rates_of(arm)
+    return None if rates is None else float(rates[int(rates.argmax()) :].min() / rates.max())
 
 
 def _picked_seeds(study: Study) -> Iterator[Flag]:

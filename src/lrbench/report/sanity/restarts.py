@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lrbench.report.escapes import printable
 from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
-from lrbench.report.sanity.study import Arm, Facts, Study, Task
+from lrbench.report.sanity.study import Arm, Facts, Floats, Study, Task
 from lrbench.stats.aggregate import describe
 
 KEPT = "kept"
@@ -103,15 +103,15 @@ def _memorised(arm: Arm) -> Iterator[Flag]:
         gains = describe(gain for _, _, gain in runs)
         if gains.high is None or gains.high >= 0 or any(fall <= 0 for _, fall, _ in runs):
             continue
-        fall = describe(fall for _, fall, _ in runs).mean
+        mean_fall = describe(fall for _, fall, _ in runs).mean
         assert gains.mean is not None
         yield Flag(
             "memorisation",
             False,
             f"{arm.name}: over the cycle of restart {cycle} the training loss falls by "
-            f"{significant(fall)} while the validation loss rises by {significant(-gains.mean)} "
-            f"({len(runs)} seeds): what it gains is memorised",
-            {"restart": cycle, "train_fall": fall, "val_gain": gains.mean, "n": gains.n},
+            f"{significant(mean_fall)} while the validation loss rises by "
+            f"{significant(-gains.mean)} ({len(runs)} seeds): what it gains is memorised",
+            {"restart": cycle, "train_fall": mean_fall, "val_gain": gains.mean, "n": gains.n},
             arm.ids,
         )
 
@@ -164,8 +164,14 @@ def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
 
 
 def end_of(arm: Arm) -> float | None:
-    """The last learning rate as a share of the largest, of the first run whose log was read."""
+    """The last learning rate as a share of the largest, of the first run that came to its end."""
+    rates = rates_of(arm)
+    return None if rates is None else float(rates[-1] / rates.max())
+
+
+def rates_of(arm: Arm) -> Floats | None:
+    """The learning rates of the first run that came to its end; None where no log was read."""
     for run in arm.runs:
-        if run.updates is not None and len(run.updates.lr) and run.updates.lr.max() > 0:
-            return float(run.updates.lr[-1] / run.updates.lr.max())
+        if not run.diverged and run.updates is not None and run.updates.lr.max(initial=0.0) > 0:
+            return run.updates.lr
     return None

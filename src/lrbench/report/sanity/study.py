@@ -49,6 +49,12 @@ class Updates:
     momentum: Floats
     weight_decay: Floats
 
+    @cached_property
+    def rates(self) -> Floats:
+        """What changes from update to update, shape (rows, 3); -1 where a field is empty."""
+        table = np.stack([self.lr, self.momentum, self.weight_decay], axis=1)
+        return np.where(np.isnan(table), -1.0, table)
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -358,12 +364,13 @@ def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str, str]]:
         return {}
     arms = one_row_an_arm(runs_frame(rows))
     apart = differing(arms, settings_in(arms))
+    of_task = [key for key in apart if key.startswith(("dataset.", "model."))]
     names = {}
     for arm in arms.to_dict("records"):
         whole = {key: arm[key] for key in dict.fromkeys(("schedule", *apart))}
         names[str(arm["arm"])] = (
             label(whole),
             label({key: value for key, value in whole.items() if key != LR}),
-            label({key: arm[key] for key in ("dataset", "model")}),
+            label({key: arm[key] for key in ("dataset", "model", *of_task)}),
         )
     return names
