@@ -12,7 +12,8 @@ from lrbench.report.sanity.study import Arm, Claim, Contender, Facts, Study, Tas
 from lrbench.stats.aggregate import describe
 from lrbench.stats.chance import too_small_spread
 from lrbench.stats.correlation import pearson
-from lrbench.stats.paired import LEVEL, Paired
+from lrbench.stats.paired import Paired
+from lrbench.stats.power import LEVEL
 from lrbench.stats.underdispersion import too_alike_p
 from lrbench.stats.winner import winners_curse
 
