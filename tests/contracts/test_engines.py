@@ -83,6 +83,7 @@ class Delivered:
     restart_rows: list[Row] = field(default_factory=list)
     restart_layer_rows: list[Row] = field(default_factory=list)
     curvature_rows: list[Row] = field(default_factory=list)
+    keeps: bool = True
     kept: dict[int, State] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -119,6 +120,8 @@ class Delivered:
 
     def keep(self, done: int, capture: Callable[[], State]) -> None:
         self.events.append(("keep", done))
+        if not self.keeps:
+            return
         state = capture()
         assert state.step == done
         self.kept[done] = state
@@ -207,8 +210,8 @@ def plan_of(
     return make_plan(spec, data)
 
 
-def train(engine: str, plan: Plan) -> Delivered:
-    sink = Delivered()
+def train(engine: str, plan: Plan, *, keeps: bool = True) -> Delivered:
+    sink = Delivered(keeps=keeps)
     (sink.outcome,) = ENGINES[engine](plan, [sink])
     return sink
 

@@ -269,9 +269,10 @@ def _looked(sums: Numbers, size: int, corrections: Numbers, moments: set[str]) -
 
 def _cosines(products: Numbers, firsts: Numbers, seconds: Numbers) -> list[float | None]:
     """Cosines from products and two squared norms; None where there is no direction."""
-    scales = np.sqrt(firsts) * np.sqrt(seconds)
-    has_direction = (scales > 0) & np.isfinite(scales)
-    cosines = products / np.where(has_direction, scales, 1.0)
+    with np.errstate(invalid="ignore", over="ignore"):  # of a run that diverges
+        scales = np.sqrt(firsts) * np.sqrt(seconds)
+        has_direction = (scales > 0) & np.isfinite(scales)
+        cosines = products / np.where(has_direction, scales, 1.0)
     return [
         cosine if there else None
         for cosine, there in zip(cosines.tolist(), has_direction.tolist(), strict=True)

@@ -185,7 +185,7 @@ class Recording:
     remarks : sequence of str
         Why it does not go on at a later place.
     stop : Stop
-        Asked after every update; a stopped run saves its state and raises KeyboardInterrupt.
+        Asked where the engine asks; a stopped run saves its state and raises KeyboardInterrupt.
     until : int, optional
         Updates after which the run saves its state and raises :class:`Paused`.
     on_progress : callable
