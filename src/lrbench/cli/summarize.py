@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import accumulate, zip_longest
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from lrbench.cli import console
+from lrbench.cli import console, flags
 from lrbench.cli.options import Data, Trust, Workers
 from lrbench.errors import ConfigError, ExitCode
 
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from lrbench.report.tables import Column
     from lrbench.workflows.final_test import FinalTest
     from lrbench.workflows.summarize import Summary
-
-SERIOUS_SHOWN = 3
-"""Serious flags that are told; the others are counted."""
 
 GAP = 2
 """Blanks between two columns."""
@@ -170,24 +166,11 @@ def _sanity(summary: Summary) -> Iterator[str]:
         times = "once" if len(uses) == 1 else f"{len(uses)} times"
         warning = "" if len(uses) == 1 else ": it no longer tells how good the best one is"
         yield f"the test split was looked at {times}, last {uses[-1][:10]}{warning}"
-    more = console.command("check", summary.path)
     if summary.flags is None:
+        more = console.command("check", summary.path)
         yield f"sanity flags were not looked for, there are many runs: {more}"
         return
-    serious = [flag for flag in summary.flags if flag.is_serious]
-    for flag in serious[:SERIOUS_SHOWN]:
-        yield f"serious: {flag.code}: {flag.sentence}"
-    if len(serious) > SERIOUS_SHOWN:
-        yield f"and {len(serious) - SERIOUS_SHOWN} more serious flags: {more}"
-    cautions = [flag.code for flag in summary.flags if not flag.is_serious]
-    beyond = "" if summary.has_read_logs else ", the logs of updates not looked into"
-    if not cautions and beyond:
-        yield f"no {'more ' if serious else ''}flags{beyond}: {more}"
-    if cautions:
-        counts = Counter(cautions)
-        told = [code if many == 1 else f"{many} x {code}" for code, many in counts.items()]
-        noun = "caution" if len(cautions) == 1 else "cautions"
-        yield f"{len(cautions)} {noun} ({', '.join(told)}){beyond}: {more}"
+    yield from flags.told(summary.flags, summary.path, is_whole=summary.has_read_logs)
 
 
 def _columns(summary: Summary, metric: str) -> list[Column]:
