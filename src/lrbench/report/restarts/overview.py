@@ -127,14 +127,15 @@ def _lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
             Line(f"  {measure.label}", cells)
             for measure in section.measures
             if measure.over_seeds
-            and set(cells := tuple(_cell(measure, one) for one in restarts)) != {ABSENT}
+            and set(cells := tuple(cell(measure, one) for one in restarts)) != {ABSENT}
         ]
         if measures:
             told += [Line(section.title), *measures]
     return told
 
 
-def _cell(measure: Measure, one: RestartOfArm) -> str:
+def cell(measure: Measure, one: RestartOfArm) -> str:
+    """One line of the table, of one restart over seeds."""
     if measure.column == "cause":
         return " + ".join(map(printable, one.causes)) or ABSENT
     if measure.column == "recovery_steps":
