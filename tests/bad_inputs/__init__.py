@@ -9,6 +9,7 @@ from __future__ import annotations
 from bad_inputs import (
     adaptive,
     commands,
+    compare,
     components,
     overrides,
     own_files,
@@ -34,6 +35,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench preview, check-schedule and new": schedules.SECTIONS,
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
+    "lrbench compare": compare.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

@@ -34,3 +34,7 @@ def test_first_weights_that_differ_between_arms_are_an_error_that_names_them(
     assert "not comparable, the inputs of runs with one seed differ" in summary.err
     (mismatch,) = json.loads(summary.out)["mismatches"]
     assert mismatch.startswith("seed 0: the first weights of ")
+    comparison = lrbench("compare", "r", "--by", "schedule")
+    assert comparison.code == 3
+    assert comparison.out == ""
+    assert "must have had the same inputs to be compared: seed 0: the first" in comparison.err

@@ -13,6 +13,7 @@ from lrbench import __version__
 from lrbench.cli import (
     bundle,
     check_schedule,
+    compare,
     diff,
     doctor,
     freeze,
@@ -49,6 +50,7 @@ for name, command in (
     ("run", run.run),
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
+    ("compare", compare.compare),
     ("restarts", restarts.restarts),
     ("status", status.status),
     ("resume", resume.resume),

@@ -14,20 +14,14 @@ from typing import Literal
 import numpy as np
 
 from lrbench.stats.aggregate import describe
+from lrbench.stats.correlation import pearson
 from lrbench.stats.equivalence import Equivalence, tost
 from lrbench.stats.holm import holm_adjusted, strictest_level
 from lrbench.stats.improvement import improvement
 from lrbench.stats.interval import Interval
-from lrbench.stats.paired import (
-    LEVEL,
-    ROUNDING,
-    Paired,
-    balance,
-    finite,
-    least_effect,
-    paired,
-)
+from lrbench.stats.paired import ROUNDING, Paired, balance, finite, paired
 from lrbench.stats.permutation import Permutation, sign_flip, sign_flip_seeds
+from lrbench.stats.power import LEVEL, least_effect
 
 Verdict = Literal["better", "worse", "equivalent", "undecided", "identical"]
 
@@ -261,12 +255,6 @@ def _ratio(
 
 
 def _correlation(baseline: Sequence[float | None], other: Sequence[float | None]) -> float | None:
-    if len(baseline) < 3 or None in baseline or None in other:
-        return None
-    pair = np.array([baseline, other], dtype=np.float64)
-    pair -= pair.mean(axis=1, keepdims=True)
-    sizes = np.sqrt((pair**2).sum(axis=1))
-    if not sizes.all():
-        return None
-    found = float((pair[0] / sizes[0]) @ (pair[1] / sizes[1]))
-    return min(1.0, max(-1.0, found))
+    pairs = [(a, b) for a, b in zip(baseline, other, strict=True) if a is not None is not b]
+    # Those that are left would be correlated more than all are.
+    return pearson(*zip(*pairs, strict=True)) if len(pairs) == len(baseline) else None

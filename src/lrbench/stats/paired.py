@@ -13,11 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from lrbench.stats.aggregate import describe, t_quantile
+from lrbench.stats.aggregate import describe
 from lrbench.stats.holm import holm_adjusted, strictest_level
-
-LEVEL: Final = 0.95
-POWER: Final = 0.8
+from lrbench.stats.power import LEVEL, least_effect
 
 ROUNDING: Final = 8 * sys.float_info.epsilon
 """A spread of the differences below this part of the values is what subtracting them left."""
@@ -166,30 +164,6 @@ def t_test(mean: float, sd: float, n: int) -> float:
     return float(2 * stdtr(n - 1, -abs(mean) / (sd / n**0.5)))
 
 
-def least_effect(n: int, *, power: float = POWER, level: float = LEVEL) -> float:
-    """The smallest effect that a paired t test finds with this power, in standard deviations.
-
-    Parameters
-    ----------
-    n : int in [2, inf)
-        Pairs.
-    power, level : float in (0, 1)
-        ``1 - level`` is the two-sided size of the test.
-
-    Examples
-    --------
-    >>> [round(least_effect(n), 2) for n in (3, 5, 8, 10, 20)]
-    [3.26, 1.68, 1.16, 1.0, 0.66]
-    """
-    low, high = 0.0, 1.0
-    while _power(high, n, level) < power:
-        high *= 2
-    while high - low > 1e-9 * high:
-        middle = (low + high) / 2
-        low, high = (middle, high) if _power(middle, n, level) < power else (low, middle)
-    return high
-
-
 def sign_test(differences: Sequence[float]) -> float:
     """Two-sided p that positive and negative differences are equally likely; zeros do not count.
 
@@ -229,12 +203,3 @@ def _judged(direction: float, p: float, level: float) -> Judgement:
     if p > 1 - level:
         return "inconclusive"
     return "helped" if direction > 0 else "hurt"
-
-
-def _power(effect: float, n: int, level: float) -> float:
-    """Chance of a significant result, on either side, at this effect in standard deviations."""
-    from scipy.special import nctdtr
-
-    critical, shift = t_quantile(n - 1, level), effect * n**0.5
-    beyond = 1 - nctdtr(n - 1, shift, critical) + nctdtr(n - 1, shift, -critical)
-    return float(beyond)

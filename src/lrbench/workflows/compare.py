@@ -1,7 +1,364 @@
-"""Which schedule did better, by how much and how sure: arms of a folder against a baseline."""
+"""Which schedule did better, by how much and how sure: the arms of a folder against a baseline."""
 
 from __future__ import annotations
 
-from lrbench.report.comparison.values import Comparison
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 
-__all__ = ["Comparison"]
+from lrbench.errors import ConfigError, PairingError, nearest
+from lrbench.record.pairing import MATTERS, Mismatch
+from lrbench.report import notices
+from lrbench.report.comparison import sentences
+from lrbench.report.comparison.across import across
+from lrbench.report.comparison.arms import contender
+from lrbench.report.comparison.bases import (
+    Judge,
+    at_equal_cost,
+    at_equal_lr,
+    at_own_lr,
+    cost_curve,
+    pairs_of,
+)
+from lrbench.report.comparison.contenders import (
+    Entrant,
+    Group,
+    choose_baseline,
+    group,
+    refuse_baseline,
+)
+from lrbench.report.comparison.courses import courses, runner
+from lrbench.report.comparison.runs import Run, gather, metrics_of
+from lrbench.report.comparison.values import Basis, BasisKind, Comparison, Contender, Row, Task
+from lrbench.report.escapes import printable
+from lrbench.report.runs import BEST, Goal, Skipped
+from lrbench.stats.contrast import contrast_family
+from lrbench.stats.winner import expected_maximum
+
+TITLES: dict[BasisKind, str] = {
+    "own_lr": "each at its own best learning rate",
+    "equal_lr": "at equal learning rate",
+    "equal_cost": "at equal tuning cost",
+}
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every task alike."""
+
+    metrics: tuple[str, ...]
+    judge: Judge
+    goal: Goal | None
+    baseline: str | None
+    is_all_pairs: bool
+
+
+def compare(
+    folder: Path,
+    *,
+    baseline: str | None = None,
+    metric: str = "val_loss",
+    by: str = "schedule",
+    margin: float | None = None,
+    target: float | None = None,
+    all_pairs: bool = False,
+    level: float = 0.95,
+) -> Comparison:
+    """Hold the arms in ``folder`` against each other, seed by seed, task by task.
+
+    Parameters
+    ----------
+    folder : Path
+        Results of runs and sweeps.
+    baseline : str, optional
+        The contender the others are held against: ``schedule=constant``. By default the one with a
+        constant schedule, else the first by name.
+    metric : {"val_loss", "val_accuracy"}
+        The one that decides, selects learning rates, and has margin and target.
+    by : str
+        What is compared: settings, or components with all of their own, joined by commas.
+    margin : float in (0, inf), optional
+        The largest difference that does not matter; without one nothing is called equivalent.
+    target : float, optional
+        Count the steps until an evaluation is at least this good.
+    all_pairs : bool
+        Each contender against each other instead of all against the baseline.
+    level : float in (0.5, 1)
+        Coverage of the intervals; ``1 - level`` is the size of the tests.
+
+    Raises
+    ------
+    ConfigError
+        An option is wrong, or there is nothing to compare. Damaged records do not raise: they are
+        in ``skipped``.
+    PairingError
+        Runs of a seed that are to be compared had not the same inputs.
+    """
+    _check(folder, metric, margin, target, level)
+    runs, skipped, mismatches = gather(folder)
+    if not any(run.is_finished for run in runs):
+        if not runs and all(one.status == "foreign" for one in skipped):
+            raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
+        remedy = f"lrbench status {folder}"
+        raise ConfigError("must hold finished runs", key=str(folder), remedy=remedy)
+    chosen, groups = group(runs, by)
+    compared = [run for one in groups for entrant in one.entrants for run in entrant.runs]
+    _refuse_mismatches(mismatches, compared)
+    metrics = _metrics(compared, metric)
+    goal = None if target is None else Goal(metric, target)
+    asked = Asked(metrics, Judge(metrics, margin, level), goal, baseline, all_pairs)
+    tasks = _judged([task for one in groups if (task := _task(one, asked, level))], metrics)
+    if not tasks:
+        assert baseline is not None
+        raise refuse_baseline(groups, baseline)
+    return Comparison(
+        path=folder,
+        metric=metric,
+        beside=metrics[1] if len(metrics) > 1 else None,
+        by=chosen,
+        level=level,
+        margin=margin,
+        target=target,
+        is_all_pairs=all_pairs,
+        tasks=tuple(tasks),
+        across=across(tasks, metric, level) if len(tasks) > 1 else None,
+        inputs=_inputs(groups),
+        notices=tuple(_notices(groups, tasks, compared, runs, skipped, mismatches)),
+        skipped=tuple(skipped),
+    )
+
+
+def _check(
+    folder: Path, metric: str, margin: float | None, target: float | None, level: float
+) -> None:
+    if not folder.is_dir():
+        relation = "must be a folder of results" if folder.exists() else "must exist"
+        raise ConfigError(relation, key=str(folder), remedy="lrbench compare results")
+    if metric not in BEST:
+        relation = f"must be one of {', '.join(BEST)}"
+        close = nearest(metric, BEST)
+        remedy = f"--metric {close}" if close else None
+        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
+    if not 0.5 < level < 1:
+        relation = "must be between 0.5 and 1"
+        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
+    if margin is not None and not 0 < margin < math.inf:
+        relation = "must be positive and finite"
+        raise ConfigError(relation, key="--margin", got=margin, remedy="--margin 0.01")
+    if target is not None and not math.isfinite(target):
+        relation = "must be a finite number"
+        raise ConfigError(relation, key="--target", got=target, remedy="--target 0.5")
+
+
+def _refuse_mismatches(mismatches: Sequence[Mismatch], compared: Sequence[Run]) -> None:
+    names = {run.name for run in compared}
+    told = [str(one) for one in mismatches if len(names.intersection(one.runs)) > 1]
+    if told:
+        relation = (
+            "runs of one seed must have had the same inputs to be compared: "
+            f"{notices.some(list(map(printable, told)), '; ')}"
+        )
+        raise PairingError(relation, remedy="lrbench diff RUN RUN")
+
+
+def _metrics(runs: Sequence[Run], first: str) -> tuple[str, ...]:
+    known = metrics_of(runs)
+    if first not in known:
+        relation = f"must be a metric of all of these runs ({', '.join(known)})"
+        raise ConfigError(relation, key="--metric", got=first)
+    return (first, *(name for name in known if name != first))
+
+
+def _task(one: Group, asked: Asked, level: float) -> Task | None:
+    """A task with its comparisons, not yet judged as a family; None without the baseline."""
+    first, why = choose_baseline(one.entrants, asked.baseline)
+    if first is None:
+        return None
+    entrants = [first, *(other for other in one.entrants if other is not first)]
+    finished = [entrant for entrant in entrants if any(run.is_finished for run in entrant.runs)]
+    members = [contender(entrant, asked.metrics, level) for entrant in finished]
+    pairs = pairs_of(members, all_pairs=asked.is_all_pairs)
+    makers: dict[BasisKind, Callable[..., Iterator[Row]]] = {
+        "own_lr": at_own_lr,
+        "equal_lr": at_equal_lr,
+        "equal_cost": at_equal_cost,
+    }
+    bases = [
+        Basis(kind, TITLES[kind], tuple(make(asked.judge, pairs)), "", ())
+        for kind, make in makers.items()
+    ]
+    runners = [runner(*both) for both in zip(members, finished, strict=True)]
+    return Task(
+        label=one.label,
+        settings=one.settings,
+        baseline=first.label,
+        contenders=tuple(members),
+        differing=one.differing,
+        beyond=one.beyond,
+        bases=tuple(bases),
+        costs=tuple(cost_curve(member, asked.metrics[0], level) for member in members),
+        courses=courses(runners, asked.judge, asked.goal),
+        divergence=tuple(sentences.of_divergence(members, level)),
+        notes=tuple(_notes(one, first, why, members, entrants, asked)),
+    )
+
+
+def _notes(
+    one: Group,
+    first: Entrant,
+    why: str,
+    members: Sequence[Contender],
+    entrants: Sequence[Entrant],
+    asked: Asked,
+) -> Iterator[str]:
+    if why:
+        yield f"the baseline is {first.label}, {why}: --baseline chooses another one"
+    if one.beyond:
+        yield (
+            f"more than what was to be compared differs between the arms: "
+            f"{', '.join(map(printable, one.beyond))}; a difference may come from that"
+        )
+    for entrant in entrants:
+        if not any(run.is_finished for run in entrant.runs):
+            yield f"{entrant.label} is in no row: none of its {len(entrant.runs)} runs is finished"
+    tried = max(len(member.arms) for member in members)
+    yield from sentences.of_selection(members, asked.metrics[0], expected_maximum(tried))
+
+
+def _judged(tasks: Sequence[Task], metrics: Sequence[str]) -> list[Task]:
+    """Every basis is one family over all tasks: p adjusted, verdicts renewed, then put in words."""
+    judged = list(tasks)
+    for place in range(len(TITLES)):
+        rows = [row for task in judged for row in task.bases[place].rows]
+        found = contrast_family([row.found for row in rows])
+        known = iter(contrast_family([row.beside for row in rows if row.beside]))
+        renewed = iter(
+            [
+                _told(replace(row, found=one, beside=next(known) if row.beside else None), metrics)
+                for row, one in zip(rows, found, strict=True)
+            ]
+        )
+        judged = [_renewed(task, place, renewed, len(tasks)) for task in judged]
+    return judged
+
+
+def _renewed(task: Task, place: int, renewed: Iterator[Row], tasks: int) -> Task:
+    basis = task.bases[place]
+    rows = tuple(next(renewed) for _ in basis.rows)
+    new = replace(
+        basis, rows=rows, family=_family(rows, tasks), notes=tuple(_on(basis.kind, rows, task))
+    )
+    return replace(task, bases=(*task.bases[:place], new, *task.bases[place + 1 :]))
+
+
+def _told(row: Row, metrics: Sequence[str]) -> Row:
+    said = sentences.verdict(row, metrics[0])
+    differ = sentences.disagreement(row, *metrics) if len(metrics) > 1 else None
+    return replace(row, sentence=said, disagreement=differ)
+
+
+def _family(rows: Sequence[Row], tasks: int) -> str:
+    family = max((row.found.family for row in rows), default=0)
+    where = f"in the {tasks} tasks together" if tasks > 1 else "of this table"
+    if family == 0:
+        return "no comparison has a test"
+    if family == 1:
+        return f"one comparison {where}: p needs no adjustment"
+    return f"Holm p: over the {family} comparisons {where}"
+
+
+def _on(kind: BasisKind, rows: Sequence[Row], task: Task) -> Iterator[str]:
+    yield from sentences.of_left_out(rows)
+    grids = {tuple(arm.lr for arm in one.arms) for one in task.contenders}
+    sizes = {len(grid) for grid in grids}
+    match kind:
+        case "equal_lr" if len(grids) == 1 and len(next(iter(grids))) == 1:
+            yield "all have the same single learning rate, so that the rows are those above"
+        case "equal_lr" if not rows:
+            yield "no learning rate is in the grids of two contenders"
+        case "equal_lr" if len(grids) > 1:
+            yield "only the learning rates that both of a row were run with"
+        case "equal_cost" if len(sizes) == 1:
+            many = sizes.pop()
+            tried = "one learning rate" if many == 1 else f"{many} learning rates"
+            yield f"every contender was tried with {tried}: the rows are those at its own best one"
+        case "equal_cost":
+            yield (
+                "expected loss after so many trials, every choice of them from the grid equally "
+                "likely: who was tried with more learning rates has no advantage of it"
+            )
+        case _:
+            pass
+
+
+def _notices(
+    groups: Sequence[Group],
+    tasks: Sequence[Task],
+    compared: Sequence[Run],
+    runs: Sequence[Run],
+    skipped: Sequence[Skipped],
+    mismatches: Sequence[Mismatch],
+) -> Iterator[str]:
+    if len(tasks) < len(groups):
+        without = [one.label for one in groups if one.label not in {task.label for task in tasks}]
+        yield f"without the baseline, and not compared: {notices.some(without, '; ')}"
+    names = {run.name for run in compared}
+    alone = [run.name for run in runs if run.name not in names]
+    if alone:
+        yield (
+            f"{len(alone)} runs have nothing to be compared with: "
+            f"{notices.some(list(map(printable, alone)), ', ')}"
+        )
+    twice = _twice(chain.from_iterable(one.entrants for one in groups))
+    if twice:
+        yield (
+            "a seed stands more than once, and only its first run counts: "
+            f"{notices.some(twice, '; ')}"
+        )
+    yield from notices.of_mismatches(mismatches)
+    yield from notices.of_skipped(skipped)
+
+
+def _twice(entrants: Iterable[Entrant]) -> list[str]:
+    return [
+        f"{entrant.label} (lr {lr:g}), seed {seed}"
+        for entrant in entrants
+        for (lr, seed), count in Counter(
+            (run.lr, run.seed) for run in entrant.runs if run.is_finished
+        ).items()
+        if count > 1
+    ]
+
+
+def _inputs(groups: Sequence[Group]) -> str:
+    """Whether the runs of a seed had the same, by what their records state."""
+    finished = [
+        (place, run)
+        for place, one in enumerate(groups)
+        for entrant in one.entrants
+        for run in entrant.runs
+        if run.is_finished
+    ]
+    silent = sum(not run.inputs for _, run in finished)
+    if silent:
+        return (
+            f"not checked whether the runs of a seed had the same inputs: {silent} of "
+            f"{len(finished)} do not state theirs"
+        )
+    versions: dict[tuple[str, int, int], set[str]] = {}
+    for place, run in finished:
+        for what, digest in run.inputs.items():
+            versions.setdefault((what, place, run.seed), set()).add(digest)
+    other = {what for (what, *_), digests in versions.items() if len(digests) > 1}
+    known = {what for what, *_ in versions}
+    same = [MATTERS[what] for what in MATTERS if what in known - other]
+    told = f"checked from digests, the same for all runs of a seed: {', '.join(same) or 'nothing'}"
+    if other:
+        told += f"; not the same: {', '.join(MATTERS[what] for what in MATTERS if what in other)}"
+    return told
+
+
+__all__ = ["Comparison", "compare"]

@@ -12,6 +12,7 @@ from lrbench.report import notices
 from lrbench.report.frames import one_row_an_arm, runs_frame, settings_in
 from lrbench.report.restarts.arms import ArmLedger, describe_arm
 from lrbench.report.restarts.ledger import Ledger, read_ledger
+from lrbench.report.restarts.timing import Association, associations
 from lrbench.report.runs import Row, Skipped, read_runs, reason
 from lrbench.report.settings import differing, label
 
@@ -27,6 +28,8 @@ class Restarts:
         Of a single record.
     arms : tuple of ArmLedger
         Of a folder, in the order of their first runs.
+    associations : tuple of Association
+        Of a folder: what the timing of restarts has to do with their stability.
     notices : tuple of str
         What must be known besides the figures.
     skipped : tuple of Skipped
@@ -38,6 +41,7 @@ class Restarts:
     path: Path
     run: Ledger | None
     arms: tuple[ArmLedger, ...] = ()
+    associations: tuple[Association, ...] = ()
     notices: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     mismatches: tuple[str, ...] = ()
@@ -100,10 +104,12 @@ def _of_folder(folder: Path, path: Path) -> Restarts:
             continue
         ledgers.setdefault(row["arm"], []).append(ledger)
         kept.append(row)
+    arms = tuple(describe_arm(name, ledgers[arm]) for arm, name in _labels(kept).items())
     return Restarts(
         path,
         run=None,
-        arms=tuple(describe_arm(name, ledgers[arm]) for arm, name in _labels(kept).items()),
+        arms=arms,
+        associations=associations(arms),
         notices=(*notices.of_mismatches(mismatches), *notices.of_skipped(skipped)),
         skipped=tuple(skipped),
         mismatches=tuple(map(str, mismatches)),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lrbench.stats.contrast import contrast, contrast_family
-from lrbench.stats.paired import least_effect
+from lrbench.stats.power import least_effect
 
 LOSSES = st.lists(st.tuples(st.floats(0.01, 10), st.floats(0.01, 10)), min_size=1, max_size=12).map(
     lambda pairs: ([a for a, _ in pairs], [b for _, b in pairs])

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from lrbench.stats.paired import holm, least_effect, paired, sign_test
+from lrbench.stats.paired import holm, paired, sign_test
+from lrbench.stats.power import least_effect
 
 
 @pytest.mark.parametrize("n", [2, 3, 10])

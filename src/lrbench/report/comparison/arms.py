@@ -1,4 +1,4 @@
-"""Contenders described: every learning rate they were run with, and the one that suits them best."""
+"""Contenders described: every learning rate they were run with, and the best of them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Literal
 
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Run
-from lrbench.report.comparison.values import ArmResult, Basin, Contender
+from lrbench.report.comparison.values import ArmResult, Contender
 from lrbench.report.runs import BEST
 from lrbench.stats.aggregate import describe
+from lrbench.stats.basin import Basin, basin
 from lrbench.stats.interval import Interval
 from lrbench.stats.proportions import clopper_pearson
 
 BASIN = 0.1
-"""A learning rate is in the basin if its mean loss is at most this part above the best."""
+"""In the basin the mean loss (or rate of errors) is at most this part above the best one."""
 
 
-def contender(
-    entrant: Entrant, metrics: Sequence[str], level: float = 0.95
-) -> Contender:
+def contender(entrant: Entrant, metrics: Sequence[str], level: float = 0.95) -> Contender:
     """An entrant with its arms described.
 
     Parameters
@@ -104,19 +103,7 @@ def _basin(arms: Sequence[ArmResult], best: int, metric: str) -> Basin | None:
     lowest = costs[best]
     if lowest is None:
         return None
-    near = [cost is not None and cost <= lowest + BASIN * abs(lowest) for cost in costs]
-    first = last = best
-    while first > 0 and near[first - 1]:
-        first -= 1
-    while last < len(arms) - 1 and near[last + 1]:
-        last += 1
-    return Basin(
-        low=arms[first].lr,
-        high=arms[last].lr,
-        tolerance=BASIN,
-        is_open_below=first == 0,
-        is_open_above=last == len(arms) - 1,
-    )
+    return basin([arm.lr for arm in arms], costs, BASIN * abs(lowest))
 
 
 def _cost(arm: ArmResult, metric: str) -> float | None:

@@ -14,13 +14,15 @@ from lrbench.report.comparison.arms import outcomes_of, ranking
 from lrbench.report.comparison.values import ArmResult, Contender, CostCurve, CostPoint, Row
 from lrbench.report.runs import BEST
 from lrbench.stats.aggregate import describe
+from lrbench.stats.best_of import best_shares
 from lrbench.stats.contrast import Contrast, contrast
-from lrbench.stats.tuning import best_of_weights
 
 Outcomes = dict[int, float | None]
 
 
-def pairs_of(contenders: Sequence[Contender], *, all_pairs: bool) -> list[tuple[Contender, Contender]]:
+def pairs_of(
+    contenders: Sequence[Contender], *, all_pairs: bool
+) -> list[tuple[Contender, Contender]]:
     """Who is held against whom: all against the first, or each against each."""
     if all_pairs:
         return list(combinations(contenders, 2))
@@ -119,7 +121,9 @@ def at_equal_cost(judge: Judge, pairs: Sequence[tuple[Contender, Contender]]) ->
     for pair in pairs:
         trials = min(len(one.arms) for one in pair)
         row = judge.row(
-            pair, lambda one, metric, k=trials: after(one, judge.metrics[0], metric, k), trials=trials
+            pair,
+            lambda one, metric, k=trials: after(one, judge.metrics[0], metric, k),
+            trials=trials,
         )
         if row:
             yield row
@@ -139,11 +143,13 @@ def after(one: Contender, selected_by: str, metric: str, trials: int) -> Outcome
     order = ranking(one.arms, selected_by)
     chosen = [
         (weight, outcomes_of(one.arms[place], metric))
-        for weight, place in zip(best_of_weights(len(order), trials), order, strict=True)
+        for weight, place in zip(best_shares(len(order), trials), order, strict=True)
         if weight
     ]
     seeds = set.intersection(*(set(outcomes) for _, outcomes in chosen))
-    return {seed: _mean([(weight, outcomes[seed]) for weight, outcomes in chosen]) for seed in seeds}
+    return {
+        seed: _mean([(weight, outcomes[seed]) for weight, outcomes in chosen]) for seed in seeds
+    }
 
 
 def cost_curve(one: Contender, metric: str, level: float) -> CostCurve:
@@ -152,7 +158,7 @@ def cost_curve(one: Contender, metric: str, level: float) -> CostCurve:
     points = []
     for trials in range(1, len(order) + 1):
         values = after(one, metric, metric, trials).values()
-        weights = best_of_weights(len(order), trials)
+        weights = best_shares(len(order), trials)
         known = [value for value in values if value is not None]
         points.append(
             CostPoint(

@@ -23,7 +23,7 @@ from lrbench.report.settings import COMPONENTS, differing, label, parse_by, show
 ALWAYS_A_TASK = ("dataset", "model")
 
 _PARTS = {"schedule": ("schedule", "restart", "trigger")}
-"""What a component stands for in ``--by``: a schedule for its restarts and what triggers them too."""
+"""What a component stands for in ``--by``: a schedule also for its restarts and their trigger."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,9 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
     arms = one_row_an_arm(runs_frame([run.row for run in runs]))
     keys = settings_in(arms)
     chosen = parse_by(by, keys)
+    if any(_head(key) == "dataset" for key in chosen):
+        relation = "must not be a dataset's: figures of two datasets have no common scale"
+        raise ConfigError(relation, key="--by", got=by, remedy="--by schedule")
     apart = differing(arms, keys)
     named = [key for key in apart if is_part(key, chosen)] or list(chosen[:1])
     # A component goes before its settings, though it is the same in all.
@@ -86,12 +89,12 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
         for one in _groups(rows, runs, chosen_task, [*heads, *named], others)
         if len(one.entrants) > 1
     ]
-    if not found:
+    if not found or not any(is_part(key, chosen) for key in apart):
         relation = f"must tell apart runs of one dataset and model (differing: {_told(apart)})"
         more = next((key for key in apart if key != LR and key not in tasks), None)
         remedy = f"--by {more}" if more else "lrbench sweep schedule=constant,cosine --seeds 5"
         raise ConfigError(relation, key="--by", got=by, remedy=remedy)
-    return chosen, found
+    return chosen, sorted(found, key=lambda one: _order(one.settings))
 
 
 def is_part(key: str, chosen: Sequence[str]) -> bool:
@@ -103,17 +106,15 @@ def is_part(key: str, chosen: Sequence[str]) -> bool:
     return any(key == part or key.startswith(f"{part}.") for part in parts)
 
 
-def choose_baseline(
-    entrants: Sequence[Entrant], asked: str | None
-) -> tuple[Entrant | None, str]:
+def choose_baseline(entrants: Sequence[Entrant], asked: str | None) -> tuple[Entrant | None, str]:
     """The entrant the others are held against, and why where it was not asked for.
 
     Parameters
     ----------
     asked : str, optional
         ``schedule=constant``, several joined by commas, the value of the first setting alone, or
-        the label as it is shown. None: what is constant if anything is, else the first by name; never
-        chosen by how it did.
+        the label as it is shown. None: what is constant if anything is, else the first by name, so
+        that it is never chosen by how it did.
 
     Returns
     -------
@@ -135,9 +136,7 @@ def choose_baseline(
 def refuse_baseline(groups: Iterable[Group], asked: str) -> ConfigError:
     """The error on a baseline that no task has, or that fits several contenders."""
     labels = list(dict.fromkeys(one.label for group in groups for one in group.entrants))
-    fitting = [
-        one.label for group in groups for one in group.entrants if _fits(one, asked)
-    ]
+    fitting = [one.label for group in groups for one in group.entrants if _fits(one, asked)]
     some = list(dict.fromkeys(fitting)) or labels
     close = some[0] if fitting else nearest(asked.rpartition("=")[2], labels)
     relation = "must name one of the contenders" if not fitting else "must name a single contender"
@@ -200,10 +199,18 @@ def _group(
     keys = [key for key in settings_in(arms) if key != LR]
     return Group(
         settings=task,
-        entrants=tuple(_distinct(sorted(entrants, key=lambda one: one.label))),
+        entrants=tuple(_distinct(sorted(entrants, key=lambda one: _order(one.settings)))),
         differing=differing(arms, keys),
         beyond=tuple(beyond),
     )
+
+
+def _order(settings: Mapping[str, Any]) -> list[tuple[bool, float, str]]:
+    """By name, numbers by their size."""
+    return [
+        (False, float(value), "") if isinstance(value, int | float) else (True, 0.0, str(value))
+        for value in settings.values()
+    ]
 
 
 def _distinct(entrants: Iterable[Entrant]) -> Iterator[Entrant]:
@@ -215,7 +222,9 @@ def _distinct(entrants: Iterable[Entrant]) -> Iterator[Entrant]:
         yield Entrant(name, one.settings, one.runs)
 
 
-def _split(arms: pd.DataFrame, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
+def _split(
+    arms: pd.DataFrame, keys: Sequence[str]
+) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     """The rows with each combination of values of ``keys``, as a mapping."""
     for values, rows in _by_values(arms, keys):
         yield dict(zip(keys, values, strict=True)), rows
@@ -241,8 +250,3 @@ def _head(key: str) -> str:
 
 def _told(keys: Sequence[str]) -> str:
     return ", ".join(keys) or "nothing but the seed"
-
-
-def settings_of(entrants: Mapping[str, Entrant]) -> list[str]:
-    """The keys that name contenders."""
-    return list(dict.fromkeys(key for one in entrants.values() for key in one.settings))

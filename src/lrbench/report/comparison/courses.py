@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from lrbench.report.comparison.bases import Judge, Outcomes
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Curve, Run
-from lrbench.report.comparison.values import Contender, Course
+from lrbench.report.comparison.values import Contender, Course, ToTarget
 from lrbench.report.runs import Goal
 from lrbench.stats.aggregate import Estimate, describe
-from lrbench.stats.area import mean_height
-from lrbench.stats.censored import log_rank, time_to_target
+from lrbench.stats.area import Scale, mean_height
+from lrbench.stats.censored import time_to_target
 from lrbench.stats.contrast import Contrast, contrast_family
+from lrbench.stats.survival import kaplan_meier, log_rank, restricted_mean, restricted_times
 
 PHASES = 3
 """Parts of the horizon; the first is the early phase and the last the late one."""
@@ -56,7 +57,15 @@ def courses(runners: Sequence[Runner], judge: Judge, goal: Goal | None) -> tuple
     told = [_course(one, baseline, judge, metric, goal) for one in runners]
     for name in ("area_found", "early_found", "late_found"):
         told = _as_a_family(told, name)
-    return tuple(told)
+    judged = iter(
+        contrast_family([c.to_target.found for c in told if c.to_target and c.to_target.found])
+    )
+    return tuple(
+        replace(c, to_target=replace(c.to_target, found=next(judged)))
+        if c.to_target and c.to_target.found
+        else c
+        for c in told
+    )
 
 
 def anytime(run: Run, metric: str) -> float | None:
@@ -105,9 +114,7 @@ def crossings(one: Runner, other: Runner, metric: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _course(
-    one: Runner, baseline: Runner, judge: Judge, metric: str, goal: Goal | None
-) -> Course:
+def _course(one: Runner, baseline: Runner, judge: Judge, metric: str, goal: Goal | None) -> Course:
     def described(measure: Measure) -> Estimate:
         values = one.outcomes(measure, metric).values()
         return describe((v for v in values if v is not None), judge.level)
@@ -121,7 +128,6 @@ def _course(
             return None
         return judge.contrast(*pair, metric)
 
-    times, budgets = _hits(one.runs, goal)
     return Course(
         label=one.label,
         lr=one.contender.own.lr,
@@ -133,16 +139,33 @@ def _course(
         early_found=against(early),
         late_found=against(late),
         crossings=() if one is baseline else crossings(baseline, one, metric),
-        to_target=time_to_target(times, budgets) if goal else None,
-        log_rank=None
-        if goal is None or one is baseline
-        else log_rank(*_hits(baseline.runs, goal), times, budgets),
+        to_target=_to_target(one, baseline, judge, goal) if goal else None,
     )
 
 
-def _hits(runs: Sequence[Run], goal: Goal | None) -> tuple[list[int | None], list[int]]:
-    if goal is None:
-        return [], []
+def _to_target(one: Runner, baseline: Runner, judge: Judge, goal: Goal) -> ToTarget:
+    times, budgets = _hits(one.runs, goal)
+    found = p = None
+    if one is not baseline:
+        others = _hits(baseline.runs, goal)
+        horizon = min(*budgets, *others[1])
+        pair = [
+            dict(zip((run.seed for run in who.runs), restricted_times(hits, horizon), strict=True))
+            for who, hits in ((baseline, others[0]), (one, times))
+        ]
+        # Of updates fewer are better, as of a loss, whatever the metric.
+        found = judge.contrast({**pair[0]}, {**pair[1]}, "val_loss")
+        p = log_rank(*others, times, budgets)
+    return ToTarget(
+        time=time_to_target(times, budgets),
+        restricted=restricted_mean(times, budgets, judge.level),
+        survival=kaplan_meier(times, budgets, judge.level),
+        found=found,
+        log_rank=p,
+    )
+
+
+def _hits(runs: Sequence[Run], goal: Goal) -> tuple[list[int | None], list[int]]:
     return [_hit(run, goal) for run in runs], [run.steps for run in runs]
 
 
@@ -163,7 +186,7 @@ def _as_a_family(told: Sequence[Course], name: str) -> list[Course]:
     ]
 
 
-def _height(curve: Curve, metric: str, scale: str) -> float | None:
+def _height(curve: Curve, metric: str, scale: Scale) -> float | None:
     values = curve.values[metric]
     if len(values) < 2 or any(v is None or not math.isfinite(v) for v in values):
         return None
@@ -187,5 +210,3 @@ def _at(curve: Curve, metric: str, step: int) -> float:
 
 def _seed(run: Run) -> int:
     return run.seed
-
-

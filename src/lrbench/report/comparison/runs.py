@@ -49,8 +49,9 @@ class Run:
     row : dict
         What else :func:`~lrbench.report.runs.read_runs` says of it.
     curve : Curve
-    states_inputs : bool
-        Its record says what data, split, weights and batches it had.
+    inputs : dict
+        Digests of what it had, by the keys of :data:`~lrbench.record.pairing.MATTERS`; empty where
+        its record does not say.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Run:
     arm: str
     row: Row
     curve: Curve
-    states_inputs: bool
+    inputs: dict[str, str]
 
     @property
     def is_finished(self) -> bool:
@@ -83,11 +84,11 @@ class Run:
 
 def gather(folder: Path) -> tuple[list[Run], list[Skipped], list[Mismatch]]:
     """Every run in ``folder``, finished or not; what else is there, and whose inputs differ."""
-    curves: dict[str, tuple[Curve, bool]] = {}
+    curves: dict[str, tuple[Curve, dict[str, str]]] = {}
 
     def look(record: Record, row: Row) -> None:
         curve = _curve(record) if record.status.is_finished else Curve((), {})
-        curves[row["run"]] = (curve, record.result.get("inputs") is not None)
+        curves[row["run"]] = (curve, _inputs(record))
 
     rows, skipped, mismatches = read_runs(folder, look=look)
     runs = [
@@ -100,7 +101,7 @@ def gather(folder: Path) -> tuple[list[Run], list[Skipped], list[Mismatch]]:
             arm=row["arm"],
             row=row,
             curve=curves[row["run"]][0],
-            states_inputs=curves[row["run"]][1],
+            inputs=curves[row["run"]][1],
         )
         for row in rows
     ]
@@ -113,6 +114,16 @@ def metrics_of(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(
         metric for metric in BEST if all(run.final(metric) is not None for run in complete)
     )
+
+
+def _inputs(record: Record) -> dict[str, str]:
+    stated = record.result.get("inputs")
+    if stated is None:
+        return {}
+    known = {key: str(stated[key]) for key in ("data", "split", "init", "first_batch")}
+    # Of a run that stopped early there are fewer batches.
+    whole = record.status is Status.COMPLETE
+    return known | ({"batches": str(record.result["batch_chain"])} if whole else {})
 
 
 def _curve(record: Record) -> Curve:

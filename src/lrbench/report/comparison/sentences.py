@@ -8,7 +8,9 @@ from lrbench.report.comparison.values import Contender, Course, Row
 from lrbench.report.notices import ranges, some
 from lrbench.report.restarts.measures import short, signed_three, three
 from lrbench.report.runs import BEST
-from lrbench.stats.contrast import Contrast, Interval
+from lrbench.stats.contrast import Contrast
+from lrbench.stats.interval import Interval
+from lrbench.stats.proportions import clopper_pearson
 
 NAMES = {"val_loss": "loss", "val_accuracy": "accuracy"}
 
@@ -21,6 +23,8 @@ def verdict(row: Row, metric: str) -> str:
     found = row.found
     other, baseline = _who(row.other, row.other_lr), _who(row.baseline, row.baseline_lr)
     over = f"over {_seeds(found.n)}"
+    if row.trials:
+        over += f" after {row.trials} trial{'' if row.trials == 1 else 's'} each"
     tail = _tail(row)
     match found.verdict:
         case "identical":
@@ -29,7 +33,8 @@ def verdict(row: Row, metric: str) -> str:
                 f"last bit{tail}"
             )
         case "better" | "worse":
-            return f"{other} is {found.verdict} than {baseline}: {_how(found, metric)} {over} " + (
+            return (
+                f"{other} is {found.verdict} than {baseline}: {_how(found, metric)} {over} "
                 f"({_test(found)}){tail}"
             )
         case "equivalent":
@@ -57,8 +62,8 @@ def disagreement(row: Row, metric: str, beside: str) -> str | None:
     other, baseline = _who(row.other, row.other_lr), _who(row.baseline, row.baseline_lr)
     sure = [one.verdict in ("better", "worse") for one in (row.found, row.beside)]
     told = [
-        f"{name} speaks {'for' if direction > 0 else 'against'} it ({_size(found)}, {found.verdict})"
-        for name, direction, found in zip(
+        f"{name} speaks {'for' if direction > 0 else 'against'} it ({_size(one)}, {one.verdict})"
+        for name, direction, one in zip(
             (metric, beside), directions, (row.found, row.beside), strict=True
         )
     ]
@@ -111,22 +116,24 @@ def of_selection(contenders: Sequence[Contender], metric: str, expected: float) 
         if one.edge:
             side = "smallest" if one.edge == "low" else "largest"
             yield (
-                f"{one.label}: its best learning rate, {short(one.own.lr)}, is the {side} tried, so "
-                f"that its optimum may lie {'below' if one.edge == 'low' else 'above'}"
+                f"{one.label}: its best learning rate, {short(one.own.lr)}, is the {side} tried: "
+                f"its optimum may lie {'below' if one.edge == 'low' else 'above'}"
             )
 
 
 def of_divergence(contenders: Sequence[Contender], level: float) -> Iterator[str]:
-    """A sentence on each contender with diverged runs, and one on all where there are none."""
-    for one in contenders:
-        for arm in one.arms:
-            if arm.diverged and arm.divergence:
-                low, high = arm.divergence.low or 0.0, arm.divergence.high or 0.0
-                yield (
-                    f"{_who(one.label, arm.lr)}: {arm.diverged} of {len(arm.seeds)} runs diverged "
-                    f"({100 * arm.divergence.value:.3g} %, {100 * level:.6g} % interval "
-                    f"{100 * low:.3g} to {100 * high:.3g} %); they rank as worst"
-                )
+    """A sentence on each arm with diverged runs, or one on all where there are none."""
+    arms = [(one.label, arm) for one in contenders for arm in one.arms]
+    for label, arm in arms:
+        if arm.diverged and arm.divergence:
+            yield (
+                f"{_who(label, arm.lr)}: {arm.diverged} of {len(arm.seeds)} runs diverged, "
+                f"{_share(arm.divergence, level)}; they rank as worst"
+            )
+    if not any(arm.diverged for _, arm in arms):
+        runs = sum(len(arm.seeds) for _, arm in arms)
+        share = Interval(0.0, *clopper_pearson(0, runs, level))
+        yield f"none of the {runs} runs diverged, {_share(share, level)}"
 
 
 def of_left_out(rows: Sequence[Row]) -> Iterator[str]:
@@ -136,10 +143,9 @@ def of_left_out(rows: Sequence[Row]) -> Iterator[str]:
         lrs = {row.baseline: row.baseline_lr, row.other: row.other_lr}
         for label, seeds in row.left_out.items():
             against = row.other if label == row.baseline else row.baseline
-            told[
-                f"{ranges(seeds)} of {_who(label, lrs[label])} ({_who(against, lrs[against])} lacks "
-                f"{'it' if len(seeds) == 1 else 'them'})"
-            ] = None
+            names = [_who(label, lrs[label]), _who(against, lrs[against])]
+            what = "it" if len(seeds) == 1 else "them"
+            told[f"{ranges(seeds)} of {names[0]} ({names[1]} lacks {what})"] = None
     if told:
         yield f"not in the differences, as only one arm has them: {some(list(told), '; ')}"
 
@@ -154,6 +160,14 @@ def of_crossing(course: Course, baseline: str, metric: str, steps: int) -> str |
     return (
         f"{course.label} and {baseline}: the mean {metric} curves cross {often}, the last time by "
         f"update {last} of {steps}"
+    )
+
+
+def _share(share: Interval, level: float) -> str:
+    low, high = share.low or 0.0, share.high or 0.0
+    return (
+        f"{100 * share.value:.3g} % ({100 * level:.6g} % interval {100 * low:.3g} to "
+        f"{100 * high:.3g} %)"
     )
 
 
@@ -197,7 +211,9 @@ def _of(found: Contrast) -> str:
 
 def _why(found: Contrast, metric: str) -> str:
     if found.n < 2:
-        return f"{_how(found, metric)}; one seed has no interval" if found.difference else "one seed"
+        return (
+            f"{_how(found, metric)}; one seed has no interval" if found.difference else "one seed"
+        )
     if found.p is None:
         return "the difference is the same on every seed, so the seeds have changed nothing"
     told = f"{_how(found, metric)}; " if found.difference else ""

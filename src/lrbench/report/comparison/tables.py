@@ -9,13 +9,35 @@ from dataclasses import dataclass
 from typing import Any
 
 from lrbench.report import escapes
+from lrbench.report.comparison.arms import BASIN
+from lrbench.report.comparison.runs import LR
 from lrbench.report.comparison.sentences import interval, p_cell
-from lrbench.report.comparison.values import Basis, Comparison, Contender, Course, Row, Task
+from lrbench.report.comparison.values import (
+    AcrossTasks,
+    Basis,
+    Comparison,
+    Contender,
+    Course,
+    Row,
+    Task,
+)
+from lrbench.report.notices import ranges
 from lrbench.report.numbers import ABSENT, Format, format_for
-from lrbench.report.restarts.measures import short, signed_three, three, times
+from lrbench.report.restarts.measures import short, short_three, signed_three, three
 from lrbench.report.tables import Column
 from lrbench.stats.aggregate import Estimate
+from lrbench.stats.censored import TimeToTarget
 from lrbench.stats.contrast import Contrast
+
+FACTORS = (1.0, 1.05, 1.2, 2.0)
+"""Times the best mean, at which performance profiles are shown."""
+
+LEGEND = (
+    "ratio: contender / baseline, geometric mean; corr.: of the two over seeds; d: mean difference "
+    "in standard deviations of the differences; P: that it is better on a seed; sign-flip p: by "
+    "permutation, n < N where fewer seeds than N cannot reach the level; MDE: the difference that "
+    "would be found with 80 % power"
+)
 
 
 @dataclass(frozen=True)
@@ -36,41 +58,130 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
+def heading(found: Comparison) -> Iterator[str]:
+    """What was compared, in lines: over everything."""
+    contenders = list(dict.fromkeys(one.label for task in found.tasks for one in task.contenders))
+    seeds = sorted(
+        {seed for task in found.tasks for one in task.contenders for seed in one.own.seeds}
+    )
+    tasks = f" in {len(found.tasks)} tasks" if len(found.tasks) > 1 else ""
+    yield (
+        f"{len(contenders)} contenders{tasks} in {escapes.printable(str(found.path))}, by "
+        f"{', '.join(found.by)}, paired by seed ({ranges(seeds)})"
+    )
+    yield found.inputs
+    yield (
+        "better by: difference to the baseline, seed by seed, of a loss as of an accuracy positive "
+        "where the contender did better"
+    )
+
+
+def task_heading(task: Task) -> Iterator[str]:
+    """What holds of all tables of a task."""
+    where = f"{task.label}: " if task.label else ""
+    yield f"{where}baseline {task.baseline}"
+    yield only_differs(task)
+    yield from task.notes
+
+
+def only_differs(task: Task) -> str:
+    """Which settings differ between the arms, in a sentence."""
+    tuned = len({arm.lr for one in task.contenders for arm in one.arms}) > 1
+    keys = [escapes.printable(key) for key in task.differing]
+    if tuned and LR not in task.differing:
+        keys.append(f"{LR} (which each is tuned by)")
+    return f"settings that differ between the arms: {', '.join(keys)}; all others are equal"
+
+
+def of_across(across: AcrossTasks, metric: str) -> Table:
+    """Ranks over tasks, and how often each contender is near the best."""
+    shown = FACTORS if across.profiles else ()
+    notes = [across.sentence]
+    if shown:
+        notes.append("share of the tasks in which the mean is so many times the best one or better")
+    return Table(
+        f"{metric} over {len(across.tasks)} tasks, each at its own best learning rate",
+        (
+            _text("contender", across.contenders),
+            Column("mean rank", tuple(f"{rank:.2f}" for rank in across.ranking.mean_ranks)),
+            *(
+                Column(
+                    "best" if factor == 1 else f"within x{factor:g}",
+                    tuple(f"{profile.at(factor):.2f}" for profile in across.profiles),
+                )
+                for factor in shown
+            ),
+        ),
+        tuple(notes),
+    )
+
+
 def of_task(task: Task, found: Comparison) -> Iterator[Table]:
     """Every table on one task, in the order in which they are to be read."""
+    yield of_contenders(task, found)
     for basis in task.bases:
-        if basis.rows:
-            yield from of_basis(basis, task, found)
-    yield of_sensitivity(task, found)
+        yield from of_basis(basis, task, found)
     if any(len(one.arms) > 1 for one in task.contenders):
+        yield of_sensitivity(task, found)
         yield of_costs(task)
     yield of_courses(task, found)
     if found.target is not None:
         yield of_target(task, found)
 
 
+def of_contenders(task: Task, found: Comparison) -> Table:
+    """Each at its own best learning rate: runs, diverged ones, means of the metrics."""
+    own = [one.own for one in task.contenders]
+    columns = [
+        _text("contender", [one.label for one in task.contenders]),
+        Column("lr", tuple(short(arm.lr) for arm in own)),
+        Column("runs", tuple(str(len(arm.seeds)) for arm in own)),
+    ]
+    if any(arm.diverged for arm in own):
+        columns.append(Column("div", tuple(str(arm.diverged) for arm in own)))
+    for metric in (found.metric, found.beside):
+        if metric:
+            shown = [arm.estimates[metric] for arm in own]
+            number = format_for(shown)
+            columns.append(Column(metric, tuple(number(one.mean) for one in shown)))
+            spans = tuple(_span(one, number) for one in shown)
+            columns.append(Column(_percent(found.level), spans))
+    return Table(
+        "means, each at its own best learning rate (intervals of means: not of differences)",
+        tuple(columns),
+        task.divergence,
+    )
+
+
 def of_basis(basis: Basis, task: Task, found: Comparison) -> Iterator[Table]:
     """The verdicts by the metric that decides, what else is to be said, and the other metric."""
-    sentences = [row.sentence for row in basis.rows]
-    differ = [row.disagreement for row in basis.rows if row.disagreement]
-    yield Table(
-        f"{found.metric}, {basis.title}",
-        tuple(_verdicts(basis.rows, [r.found for r in basis.rows], task, found.metric, found)),
-        (basis.family, *sentences, *differ, *basis.notes),
-    )
+    title = f"{found.metric}, {basis.title}"
+    rows = basis.rows
+    differ = [row.disagreement for row in rows if row.disagreement]
+    # At many learning rates the table says it better than as many sentences.
+    sentences = [row.sentence for row in rows] if basis.kind != "equal_lr" else []
+    notes = (*([basis.family] if rows else []), *sentences, *differ, *basis.notes)
+    if not rows or is_repeated(basis, task):
+        yield Table(title, (), basis.notes)
+        return
+    yield Table(title, tuple(_verdicts(rows, [r.found for r in rows], found)), notes)
     if basis.kind == "equal_lr":
         return
-    yield Table(
-        f"{found.metric}, {basis.title}: the same rows, more of them",
-        tuple(_more(basis.rows, found)),
-    )
-    beside = [row.beside for row in basis.rows]
+    yield Table(f"{title}: more on the same rows", tuple(_more(rows, found)), (LEGEND,))
+    beside = [row.beside for row in rows]
     if found.beside and all(beside):
         known = [one for one in beside if one is not None]
         yield Table(
-            f"{found.beside} beside it, {basis.title}",
-            tuple(_verdicts(basis.rows, known, task, found.beside, found)),
+            f"{found.beside} beside it, {basis.title}", tuple(_verdicts(rows, known, found))
         )
+
+
+def is_repeated(basis: Basis, task: Task) -> bool:
+    """Whether its rows are those at the contenders' own best learning rates once more."""
+    own = task.basis("own_lr")
+    return basis is not own and [r.found.differences for r in basis.rows] == [
+        r.found.differences for r in own.rows
+    ]
 
 
 def of_sensitivity(task: Task, found: Comparison) -> Table:
@@ -79,10 +190,10 @@ def of_sensitivity(task: Task, found: Comparison) -> Table:
     estimates = [arm.estimates[found.metric] for one in task.contenders for arm in one.arms]
     number = format_for(estimates)
     columns = [_text("contender", [one.label for one in task.contenders])]
-    for lr in lrs:
-        columns.append(
-            Column(f"lr {short(lr)}", tuple(_at(one, lr, found, number) for one in task.contenders))
-        )
+    columns += [
+        Column(f"lr {short(lr)}", tuple(_at(one, lr, found, number) for one in task.contenders))
+        for lr in lrs
+    ]
     columns.append(Column("basin", tuple(map(_basin, task.contenders))))
     return Table(
         f"mean {found.metric} at each learning rate",
@@ -139,33 +250,29 @@ def of_courses(task: Task, found: Comparison) -> Table:
 
 
 def of_target(task: Task, found: Comparison) -> Table:
-    """Steps to the target, those that did not get there censored at the horizon."""
-    shown = [(course, course.to_target) for course in task.courses if course.to_target]
+    """Updates to the target, those that did not get there censored at the horizon."""
+    shown = [(course.label, course.to_target) for course in task.courses if course.to_target]
+    restricted = [
+        Estimate(0, x.value, low=x.low, high=x.high) for _, t in shown if (x := t.restricted)
+    ]
     return Table(
-        f"steps to {found.metric} {short(found.target or 0.0)}, each at its own best learning rate",
+        f"updates to {found.metric} {short(found.target or 0.0)}, at own best learning rates",
         (
-            _text("contender", [course.label for course, _ in shown]),
-            Column("reached", tuple(f"{time.reached}/{time.n}" for _, time in shown)),
+            _text("contender", [label for label, _ in shown]),
+            Column("reached", tuple(f"{one.time.reached}/{one.time.n}" for _, one in shown)),
+            Column("median", tuple(_median(one.time) for _, one in shown)),
+            Column("mean", tuple(f"{one.mean:.1f}" for one in restricted)),
+            Column("fewer by", tuple(_difference(one.found) for _, one in shown)),
             Column(
-                "median",
-                tuple(
-                    f">{time.budget}" if time.median is None else f"{time.median:g}"
-                    for _, time in shown
-                ),
+                _percent(found.level),
+                tuple(interval(one.found.difference if one.found else None) for _, one in shown),
             ),
-            Column(
-                "restricted mean",
-                tuple(
-                    ABSENT if time.restricted_mean is None else f"{time.restricted_mean:.1f}"
-                    for _, time in shown
-                ),
-            ),
-            Column("log-rank p", tuple(p_cell(course.log_rank) for course, _ in shown)),
+            Column("log-rank p", tuple(p_cell(one.log_rank) for _, one in shown)),
         ),
         (
-            "runs that did not get there are censored at the horizon; median by Kaplan and Meier, "
-            "mean of min(steps, horizon). An annealed run gets there near its end: with another "
-            "horizon all of this is another",
+            "runs that did not get there are censored at the horizon: median by Kaplan and Meier, "
+            "mean and difference of min(updates, horizon), log-rank p not adjusted. An annealed "
+            "run gets there near its end: with another horizon all of this is another",
         ),
     )
 
@@ -174,7 +281,12 @@ def to_csv(found: Comparison) -> str:
     """A row a comparison, with every number to the last bit."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    rows = [_flat(task, basis, row) for task in found.tasks for basis in task.bases for row in basis.rows]
+    rows = [
+        _flat(task, basis, row)
+        for task in found.tasks
+        for basis in task.bases
+        for row in basis.rows
+    ]
     if rows:
         writer.writerow(rows[0])
         writer.writerows([map(_inert, row.values()) for row in rows])
@@ -182,7 +294,7 @@ def to_csv(found: Comparison) -> str:
 
 
 def _verdicts(
-    rows: Sequence[Row], found: Sequence[Contrast], task: Task, metric: str, all_of: Comparison
+    rows: Sequence[Row], found: Sequence[Contrast], all_of: Comparison
 ) -> Iterator[Column]:
     lrs = {(row.baseline_lr, row.other_lr) for row in rows}
     yield from _names(rows)
@@ -202,7 +314,7 @@ def _more(rows: Sequence[Row], all_of: Comparison) -> Iterator[Column]:
     yield Column("ratio", tuple(_ratio(one) for one in found))
     yield Column("corr.", tuple(_signed(one.correlation) for one in found))
     yield Column("d", tuple(_signed(one.effect) for one in found))
-    yield Column("P(better)", tuple(_improvement(one) for one in found))
+    yield Column("P", tuple(_improvement(one) for one in found))
     yield Column("sign-flip p", tuple(map(_permutation, found)))
     yield Column(
         "MDE",
@@ -267,10 +379,20 @@ def _signed(value: float | None) -> str:
     return ABSENT if value is None else f"{value:+.2f}"
 
 
+def _span(estimate: Estimate, number: Format) -> str:
+    if estimate.low is None or estimate.high is None:
+        return ABSENT
+    return f"[{number(estimate.low)}, {number(estimate.high)}]"
+
+
 def _difference(found: Contrast | None) -> str:
     if found is None:
         return ABSENT
     return f"{_mean(found)}{'*' if found.verdict in ('better', 'worse') else ''}"
+
+
+def _median(time: TimeToTarget) -> str:
+    return f">{time.budget}" if time.median is None else f"{time.median:g}"
 
 
 def _crossings(course: Course) -> str:
@@ -289,16 +411,17 @@ def _at(one: Contender, lr: float, found: Comparison, number: Format) -> str:
 def _basin(one: Contender) -> str:
     if one.basin is None:
         return ABSENT
-    more = ">= " if one.basin.is_open_below or one.basin.is_open_above else ""
-    return f"{more}{times(one.basin.width)}"
+    low, high = map(short_three, (one.basin.low, one.basin.high))
+    ends = ("<= " if one.basin.is_open_low else "", ">= " if one.basin.is_open_high else "")
+    return f"{ends[0]}{low} to {ends[1]}{high}"
 
 
 def _on_basins(contenders: Sequence[Contender]) -> Iterator[str]:
-    basins = [one.basin for one in contenders if one.basin]
-    if basins:
+    if any(one.basin for one in contenders):
         yield (
-            f"<: its best. Basin: largest / smallest of the neighbouring learning rates with a mean "
-            f"at most {100 * basins[0].tolerance:.3g} % above the best; >=: up to the end of the grid"
+            "<: its best. Basin: learning rates around it whose mean is at most "
+            f"{100 * BASIN:.3g} % worse, straight between those tried; <=, >=: up to the end of "
+            "the grid, so that it may be wider"
         )
 
 

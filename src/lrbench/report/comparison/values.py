@@ -12,8 +12,13 @@ from typing import Any, Literal
 
 from lrbench.report.runs import Skipped
 from lrbench.stats.aggregate import Estimate
+from lrbench.stats.basin import Basin
 from lrbench.stats.censored import TimeToTarget
-from lrbench.stats.contrast import Contrast, Interval
+from lrbench.stats.contrast import Contrast
+from lrbench.stats.interval import Interval
+from lrbench.stats.profiles import Profile
+from lrbench.stats.ranks import Ranking
+from lrbench.stats.survival import Survival
 
 BasisKind = Literal["own_lr", "equal_lr", "equal_cost"]
 
@@ -55,32 +60,6 @@ class ArmResult:
 
 
 @dataclass(frozen=True)
-class Basin:
-    """The learning rates around the best one that are nearly as good.
-
-    Parameters
-    ----------
-    low, high : float
-        Learning rates of the grid, neighbours of the best one and of each other, whose mean loss
-        (or error rate) is at most ``1 + tolerance`` times the best mean, without a diverged run.
-    tolerance : float
-    is_open_below, is_open_above : bool
-        It reaches the end of the grid, so that it may be wider.
-    """
-
-    low: float
-    high: float
-    tolerance: float
-    is_open_below: bool
-    is_open_above: bool
-
-    @property
-    def width(self) -> float:
-        """``high / low``."""
-        return self.high / self.low
-
-
-@dataclass(frozen=True)
 class Contender:
     """What is compared: with ``by="schedule"`` a schedule, at every learning rate it was run with.
 
@@ -98,7 +77,8 @@ class Contender:
     edge : {"low", "high"} or None
         That learning rate is the least or largest of several: the optimum may lie beyond.
     basin : Basin or None
-        None of a single learning rate.
+        Learning rates whose mean is nearly as good as the best one; None of a single learning rate,
+        and where there is none without a diverged run.
     """
 
     label: str
@@ -208,6 +188,32 @@ class CostCurve:
 
 
 @dataclass(frozen=True)
+class ToTarget:
+    """Updates until an evaluation is good enough, runs that never got there censored.
+
+    Parameters
+    ----------
+    time : TimeToTarget
+        How many got there, and the median; a diverged run has not.
+    restricted : Interval or None
+        Mean of ``min(updates, horizon)`` with its interval.
+    survival : Survival
+        Share of the runs that have not got there, by Kaplan and Meier.
+    found : Contrast or None
+        ``min(updates, horizon)`` against the baseline, paired by seed.
+    log_rank : float or None
+        p that the baseline gets there as fast, pairs not looked at; not adjusted. Both None of the
+        baseline itself.
+    """
+
+    time: TimeToTarget
+    restricted: Interval | None
+    survival: Survival
+    found: Contrast | None
+    log_rank: float | None
+
+
+@dataclass(frozen=True)
 class Course:
     """How a contender got there, at its own best learning rate.
 
@@ -227,10 +233,8 @@ class Course:
         Against the baseline; None of the baseline itself.
     crossings : tuple of int
         Updates at which the mean curve passes from one side of the baseline's to the other.
-    to_target : TimeToTarget or None
-        With a target only. Censored at the horizon; a diverged run has not reached it.
-    log_rank : float or None
-        p of the difference to the baseline in steps to target.
+    to_target : ToTarget or None
+        With a target only.
     """
 
     label: str
@@ -243,8 +247,7 @@ class Course:
     early_found: Contrast | None
     late_found: Contrast | None
     crossings: tuple[int, ...]
-    to_target: TimeToTarget | None
-    log_rank: float | None
+    to_target: ToTarget | None
 
 
 @dataclass(frozen=True)
@@ -268,6 +271,8 @@ class Task:
         Own best learning rate, equal learning rate, equal tuning cost.
     costs : tuple of CostCurve
     courses : tuple of Course
+    divergence : tuple of str
+        How many runs diverged, with the interval of their share, in sentences.
     notes : tuple of str
         On this task, in sentences.
     """
@@ -281,6 +286,7 @@ class Task:
     bases: tuple[Basis, ...]
     costs: tuple[CostCurve, ...]
     courses: tuple[Course, ...]
+    divergence: tuple[str, ...]
     notes: tuple[str, ...]
 
     def basis(self, kind: BasisKind) -> Basis:
@@ -299,25 +305,19 @@ class AcrossTasks:
     contenders : tuple of str
     means : tuple of tuple of float or None
         A row a task; None where a run diverged, which is ranked as worst.
-    mean_ranks : dict of label to float
-        1 is best in every task.
-    friedman : float or None
-        p that all ranks are alike; None where there are too few tasks for it.
-    critical_difference : float or None
-        Nemenyi's: mean ranks further apart differ; None likewise.
-    profiles : dict of label to tuple of (float, float)
-        Performance profile: by a factor, the share of tasks in which its mean is within that
-        factor of the best one.
+    ranking : Ranking
+        Mean ranks, and the tests of them where there are tasks enough.
+    profiles : tuple of Profile
+        One a contender: the share of tasks in which its mean is at most so many times the best one
+        (of an accuracy: its rate of errors). Empty where a mean is no cost.
     sentence : str
     """
 
     tasks: tuple[str, ...]
     contenders: tuple[str, ...]
     means: tuple[tuple[float | None, ...], ...]
-    mean_ranks: dict[str, float]
-    friedman: float | None
-    critical_difference: float | None
-    profiles: dict[str, tuple[tuple[float, float], ...]]
+    ranking: Ranking
+    profiles: tuple[Profile, ...]
     sentence: str
 
 
@@ -344,6 +344,8 @@ class Comparison:
     tasks : tuple of Task
     across : AcrossTasks or None
         None of a single task.
+    inputs : str
+        Whether the runs of a seed had the same inputs, in a sentence.
     notices : tuple of str
         What must be known besides the tables.
     skipped : tuple of Skipped
@@ -360,5 +362,6 @@ class Comparison:
     is_all_pairs: bool
     tasks: tuple[Task, ...]
     across: AcrossTasks | None
+    inputs: str
     notices: tuple[str, ...]
     skipped: tuple[Skipped, ...]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from lrbench.record import layout
 from lrbench.report.restarts.ledger import Ledger, Row
 from lrbench.report.restarts.measures import has_risen
+from lrbench.report.restarts.spread import Spread, adjusted, spreads
 from lrbench.stats.aggregate import Estimate, describe
 from lrbench.stats.censored import TimeToTarget, time_to_target
 
@@ -45,6 +46,8 @@ class RestartOfArm:
         Updates until the loss was back, of the runs where it rose; those where it did not come back
         are censored at the cycle's length. None where it rose in no run.
     layers : tuple of LayerOfArm
+    spreads : tuple of Spread
+        How the variance over seeds after it compares with that before; of three runs and more.
     """
 
     restart: int
@@ -55,6 +58,7 @@ class RestartOfArm:
     columns: dict[str, Estimate]
     recovery: TimeToTarget | None
     layers: tuple[LayerOfArm, ...]
+    spreads: tuple[Spread, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,15 @@ def describe_arm(label: str, ledgers: Sequence[Ledger], level: float = 0.95) -> 
     complete = [ledger for ledger in ledgers if ledger.status == "complete"]
     most = max((len(ledger.restarts) for ledger in complete), default=0)
     diverged = sum(ledger.status == "diverged" for ledger in ledgers)
+    restarts = [
+        _describe(
+            place + 1,
+            [ledger.restarts[place] for ledger in complete if len(ledger.restarts) > place],
+            level,
+        )
+        for place in range(most)
+    ]
+    families = adjusted([one.spreads for one in restarts])
     return ArmLedger(
         label=label,
         seeds=tuple(sorted(ledger.seed for ledger in complete)),
@@ -97,12 +110,7 @@ def describe_arm(label: str, ledgers: Sequence[Ledger], level: float = 0.95) -> 
         diverged=diverged,
         unfinished=len(ledgers) - len(complete) - diverged,
         restarts=tuple(
-            _describe(
-                place + 1,
-                [ledger.restarts[place] for ledger in complete if len(ledger.restarts) > place],
-                level,
-            )
-            for place in range(most)
+            replace(one, spreads=family) for one, family in zip(restarts, families, strict=True)
         ),
         runs=tuple(sorted(ledgers, key=lambda ledger: ledger.seed)),
     )
@@ -118,6 +126,7 @@ def _describe(restart: int, rows: Sequence[Row], level: float) -> RestartOfArm:
         columns=_estimates(rows, layout.RESTART_COLUMNS, level),
         recovery=_recovery(rows),
         layers=tuple(_layers(rows, level)),
+        spreads=spreads(rows, level),
     )
 
 

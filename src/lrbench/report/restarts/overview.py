@@ -8,6 +8,7 @@ from lrbench.report.escapes import printable
 from lrbench.report.notices import SHOWN, ranges, some
 from lrbench.report.numbers import ABSENT
 from lrbench.report.restarts import layers as by_layer
+from lrbench.report.restarts import spread, timing
 from lrbench.report.restarts.arms import ArmLedger, RestartOfArm
 from lrbench.report.restarts.grid import Line, fill, side_by_side
 from lrbench.report.restarts.ledger import Row
@@ -56,12 +57,15 @@ def tell(
             yield from side_by_side(heads, _lines(arm.restarts), width)
         if has_layers:
             yield from _layers(arm, width, whole_model)
+        yield from _spreads(arm, width)
     if not any(arm.restarts for arm in arms):
         return
     yield ""
     if whole_model is None and not is_short:
         yield f"by depth: {with_layers} tables, which --layers shows"
     yield from fill(LEGEND, width)
+    if any(one.found.ratio for arm in arms for each in arm.restarts for one in each.spreads):
+        yield from fill(spread.NOTE, width, "    ")
     measured = {c for arm in arms for one in arm.restarts for c, e in one.columns.items() if e.n}
     for note in notes(measured):
         yield from fill(note, width, "    ")
@@ -69,6 +73,11 @@ def tell(
         every = [row for arm in arms for one in arm.restarts for row in _layer_rows(one)]
         for told in by_layer.legend(every, whole_model=whole_model):
             yield from fill(told, width, "    ")
+    found = timing.associations(arms)
+    if found:
+        yield ""
+        yield from (line for told in timing.tell(found) for line in fill(told, width, "    "))
+        yield from fill(timing.NOTE, width, "    ")
     if "spike" in measured:
         yield ""
         yield from fill(NO_VERDICT, width)
@@ -169,6 +178,14 @@ def _layers(arm: ArmLedger, width: int, whole_model: bool | None) -> Iterator[st
         row = {"layers": _layer_rows(one)}
         yield from by_layer.tell(row, width, whole_model=whole_model)
         yield from (line for told in _trends(one) for line in fill(told, width, "    "))
+
+
+def _spreads(arm: ArmLedger, width: int) -> Iterator[str]:
+    for one in arm.restarts:
+        told = list(spread.tell(one.restart, one.spreads))
+        if told:
+            yield ""
+        yield from (line for each in told for line in fill(each, width, "    "))
 
 
 def _layer_rows(one: RestartOfArm) -> list[Row]:

@@ -1,0 +1,193 @@
+"""``lrbench compare``: which schedule did better, by how much, how sure."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lrbench.cli import console
+from lrbench.errors import ConfigError, ExitCode
+
+if TYPE_CHECKING:
+    from lrbench.report.comparison.tables import Table
+    from lrbench.report.comparison.values import Comparison
+    from lrbench.report.restarts.grid import Column
+
+NARROWEST = 60
+"""Columns that the tables need; in a narrower terminal its own folding begins."""
+
+
+class Format(StrEnum):
+    """How the comparison is written."""
+
+    TEXT = "text"
+    CSV = "csv"
+    MARKDOWN = "markdown"
+    LATEX = "latex"
+    JSON = "json"
+
+
+def compare(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.")],
+    baseline: Annotated[
+        str | None,
+        typer.Option(
+            help="What the others are held against: schedule=constant, or a name as shown.",
+            metavar="SETTING=VALUE",
+            show_default=False,
+        ),
+    ] = None,
+    metric: Annotated[
+        str, typer.Option(help="The metric that decides: val_loss or val_accuracy.")
+    ] = "val_loss",
+    by: Annotated[
+        str, typer.Option(help="What is compared: settings, or components with all of theirs.")
+    ] = "schedule",
+    margin: Annotated[
+        float | None,
+        typer.Option(
+            help="The largest difference that does not matter: tests for equivalence.",
+            show_default=False,
+        ),
+    ] = None,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            help="Compare the updates until an evaluation is this good.", show_default=False
+        ),
+    ] = None,
+    all_pairs: Annotated[
+        bool, typer.Option("--all-pairs", help="Each against each, not all against the baseline.")
+    ] = False,
+    level: Annotated[
+        float, typer.Option(help="Coverage of the intervals; tests have the rest as their size.")
+    ] = 0.95,
+    form: Annotated[
+        Format, typer.Option("--format", help="How the comparison is written.")
+    ] = Format.TEXT,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The same as --format json: every number, exactly.")
+    ] = False,
+) -> None:
+    """Compare schedules seed by seed: difference, interval, verdict.
+
+    Every contender is held against the baseline on three footings: each at its own best learning
+    rate, at equal learning rate, and after equally many tuning trials. Differences are paired by
+    seed and positive where the contender did better; p values are Holm's over the family that is
+    named. Diverged runs rank as worst and are never left out.
+
+    Exit code 1 says that something in the folder is damaged; it is named, and the rest is compared.
+    Exit code 3 says that runs of one seed had not the same data, split, first weights or batches,
+    so that nothing can be compared.
+    """
+    from lrbench.report.comparison import tables
+    from lrbench.workflows.compare import compare as work
+
+    if as_json and form not in (Format.TEXT, Format.JSON):
+        relation = "must not be given together with --json"
+        raise ConfigError(relation, key="--format", got=str(form), remedy="only one of them")
+    found = work(
+        folder,
+        baseline=baseline,
+        metric=metric,
+        by=by,
+        margin=margin,
+        target=target,
+        all_pairs=all_pairs,
+        level=level,
+    )
+    if as_json or form is Format.JSON:
+        from dataclasses import asdict
+
+        console.put_json(asdict(found) | {"path": str(found.path)})
+    elif form is Format.CSV:
+        console.put(tables.to_csv(found))
+    elif form is Format.TEXT:
+        for line in _text(found, max(NARROWEST, shutil.get_terminal_size().columns)):
+            console.put(line)
+    else:
+        console.put("\n\n".join(_marked_up(found, form)))
+    for notice in found.notices:
+        console.say(notice)
+    if any(one.status == "corrupt" for one in found.skipped):
+        raise typer.Exit(int(ExitCode.RUN_FAILED))
+
+
+def _text(found: Comparison, width: int) -> Iterator[str]:
+    from lrbench.report.comparison import tables
+    from lrbench.report.restarts.grid import fill
+
+    for line in tables.heading(found):
+        yield from fill(line, width, "  ")
+    for task in found.tasks:
+        yield ""
+        for line in tables.task_heading(task):
+            yield from fill(line, width, "  ")
+        for table in tables.of_task(task, found):
+            yield ""
+            yield from _table(table, width)
+    if found.across:
+        yield ""
+        yield from _table(tables.of_across(found.across, found.metric), width)
+
+
+def _table(table: Table, width: int) -> Iterator[str]:
+    from lrbench.report.restarts.grid import Column, fill, plain_table
+
+    yield from fill(table.title, width)
+    columns = [Column(("", one.header), one.cells, is_text=one.is_label) for one in table.columns]
+    for place, part in enumerate(_parts(columns, width)):
+        if place:
+            yield ""
+        yield from plain_table(part, width)
+    for note in table.notes:
+        yield from fill(f"  {note}", width, "    ")
+
+
+def _parts(columns: list[Column], width: int) -> Iterator[list[Column]]:
+    """Columns as many as fit side by side; the names of the rows stand before each part."""
+    from lrbench.report.restarts.grid import excess_width
+
+    names = [column for column in columns if column.is_text and column.head[1] != "verdict"]
+    part = list(names)
+    for column in columns:
+        if column in names:
+            continue
+        if len(part) > len(names) and excess_width([*part, column], width) > 0:
+            yield part
+            part = list(names)
+        part.append(column)
+    if part:
+        yield part
+
+
+def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
+    from lrbench.report import escapes
+    from lrbench.report.comparison import tables
+    from lrbench.report.tables import to_latex, to_markdown
+
+    is_latex = form is Format.LATEX
+    write = to_latex if is_latex else to_markdown
+
+    def say(line: str, mark: str = "") -> str:
+        return f"% {escapes.latex(line)}" if is_latex else f"{mark}{escapes.markdown(line)}"
+
+    def parts(table: Table) -> Iterator[str]:
+        yield say(table.title, "### ")
+        if table.columns:
+            yield write(table.columns)
+        if table.notes:
+            yield "\n".join(say(note, "- ") for note in table.notes)
+
+    yield "\n".join(say(line, "- ") for line in tables.heading(found))
+    for task in found.tasks:
+        yield "\n".join(say(line, "- ") for line in tables.task_heading(task))
+        for table in tables.of_task(task, found):
+            yield from parts(table)
+    if found.across:
+        yield from parts(tables.of_across(found.across, found.metric))

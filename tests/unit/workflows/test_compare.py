@@ -1,0 +1,405 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from lrbench.errors import ConfigError
+from lrbench.report.comparison import tables
+from lrbench.report.comparison.bases import after
+from lrbench.stats.contrast import contrast
+from lrbench.workflows.compare import compare
+
+CONSTANT = [0.50, 0.52, 0.61, 0.55]
+COSINE = [0.40, 0.44, 0.50, 0.43]
+
+
+@pytest.fixture
+def two(results):
+    """A schedule that is better than the baseline on every seed, by much."""
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE)
+    return results
+
+
+def rows(found, kind="own_lr", task=0):
+    return found.tasks[task].basis(kind).rows
+
+
+def row(found, other, kind="own_lr"):
+    return next(one for one in rows(found, kind) if one.other == other)
+
+
+def member(found, label):
+    return next(one for one in found.tasks[0].contenders if one.label == label)
+
+
+def course(found, label):
+    return next(one for one in found.tasks[0].courses if one.label == label)
+
+
+def test_a_row_says_what_the_statistics_say_of_the_same_seeds(two):
+    one = row(compare(two.path), "cosine")
+    expected = contrast(CONSTANT, COSINE)
+    assert one.found == expected
+    assert one.found.difference.value == pytest.approx(0.1025)
+    assert one.found.verdict == "better"
+    assert one.values == tuple(zip(CONSTANT, COSINE, strict=True))
+    assert one.seeds == (0, 1, 2, 3)
+
+
+def test_the_accuracy_beside_it_is_positive_too_where_the_other_did_better(two):
+    one = row(compare(two.path), "cosine")
+    # The synthetic records have an accuracy of 1 - loss / 4.
+    assert one.beside.difference.value == pytest.approx(0.1025 / 4)
+    assert one.disagreement is None
+    turned = row(compare(two.path, metric="val_accuracy"), "cosine")
+    assert turned.found.differences == pytest.approx(one.beside.differences)
+    assert turned.beside.differences == pytest.approx(one.found.differences)
+    assert "val_accuracy higher by" in turned.sentence
+
+
+def test_metrics_that_point_in_different_ways_are_said(results):
+    for seed, (a, b) in enumerate(zip(CONSTANT, COSINE, strict=True)):
+        results.add(results.spec("constant", seed=seed), [2, 1, a], [0.1, 0.5, 0.9 + seed / 1e3])
+        results.add(results.spec("cosine", seed=seed), [2, 1, b], [0.1, 0.5, 0.8 + seed / 2e3])
+    one = row(compare(results.path), "cosine")
+    assert (one.found.verdict, one.beside.verdict) == ("better", "worse")
+    assert "contradict each other" in one.disagreement
+    assert "val_loss speaks for it" in one.disagreement
+    assert "val_accuracy speaks against it" in one.disagreement
+
+
+def test_the_other_way_round_every_sign_turns_and_no_p_changes(two):
+    one = row(compare(two.path), "cosine")
+    other = row(compare(two.path, baseline="schedule=cosine"), "constant")
+    assert other.found.differences == pytest.approx([-d for d in one.found.differences])
+    assert other.found.p == pytest.approx(one.found.p)
+    assert other.found.ratio.value == pytest.approx(1 / one.found.ratio.value)
+    assert (one.found.verdict, other.found.verdict) == ("better", "worse")
+
+
+def test_the_number_in_the_sentence_is_the_one_in_the_table(two):
+    found = compare(two.path)
+    task = found.tasks[0]
+    table = next(tables.of_basis(task.bases[0], task, found))
+    cells = {column.header: column.cells[0] for column in table.columns}
+    sentence = row(found, "cosine").sentence
+    assert sentence in table.notes
+    assert cells["better by"].lstrip("+") in sentence
+    low, high = re.findall(r"[\d.]+", cells["95 % interval"])
+    assert f"[{low}, {high}]" in sentence
+    assert f"p = {cells['Holm p']}" in sentence
+    assert cells["verdict"] in sentence
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(shift=st.floats(-0.3, 3.0))
+def test_sentence_and_table_share_their_numbers_whatever_they_are(shift, tmp_path_factory):
+    from lrbench.report.comparison.sentences import verdict
+    from lrbench.report.comparison.values import Row
+
+    found = contrast(CONSTANT, [value + shift for value in COSINE])
+    one = Row("a", "b", 0.1, 0.1, None, (0, 1, 2, 3), {}, found, None, ())
+    said = verdict(one, "val_loss")
+    size = re.search(r"(lower|higher) by ([\d.e-]+)", said)
+    assert float(size[2]) == pytest.approx(abs(found.difference.value), rel=6e-3)
+    assert (size[1] == "lower") == (found.difference.value > 0)
+    assert found.verdict in said
+
+
+def test_a_baseline_is_constant_or_the_first_by_name_which_is_said(results):
+    results.add_arm("linear", [0.4, 0.5])
+    results.add_arm("cosine", [0.1, 0.2])
+    found = compare(results.path)
+    assert found.tasks[0].baseline == "cosine"
+    assert any("the first by name, as none is constant" in note for note in found.tasks[0].notes)
+    results.add_arm("constant", [0.9, 0.9])
+    found = compare(results.path)
+    assert found.tasks[0].baseline == "constant"
+    assert not any("first by name" in note for note in found.tasks[0].notes)
+
+
+@pytest.mark.parametrize("asked", ["schedule=cosine", "cosine"])
+def test_a_baseline_can_be_named_by_setting_or_as_shown(asked, two):
+    assert compare(two.path, baseline=asked).tasks[0].baseline == "cosine"
+
+
+def test_a_baseline_that_several_contenders_are_is_an_error(results):
+    results.add_arm("constant", [0.5, 0.6])
+    results.add_arm("sgdr", [0.2, 0.3], params={"first_cycle": 20})
+    results.add_arm("sgdr", [0.3, 0.4], params={"first_cycle": 40})
+    with pytest.raises(ConfigError, match="a single contender"):
+        compare(results.path, baseline="schedule=sgdr")
+    found = compare(results.path, baseline="schedule=sgdr,schedule.first_cycle=40")
+    assert found.tasks[0].baseline == "sgdr first_cycle=40"
+    assert {one.other for one in rows(found)} == {"constant", "sgdr first_cycle=20"}
+
+
+def test_seeds_that_one_arm_alone_has_are_named(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE[:3])
+    found = compare(results.path)
+    one = row(found, "cosine")
+    assert one.seeds == (0, 1, 2)
+    assert one.left_out == {"constant": (3,)}
+    assert any("seed 3 of constant" in note for note in found.tasks[0].bases[0].notes)
+
+
+def test_the_family_is_all_comparisons_of_a_table(results):
+    results.add_arm("constant", CONSTANT)
+    for name, gain in (("cosine", 0.1), ("linear", 0.12), ("rex", 0.0)):
+        results.add_arm(name, [v - gain * (1 + i / 9) for i, v in enumerate(CONSTANT)])
+    found = compare(results.path)
+    assert [one.found.verdict for one in rows(found)] == ["better", "better", "identical"]
+    # What is the same to the last bit has no test, and counts in no family.
+    assert {one.found.family for one in rows(found) if one.other != "rex"} == {2}
+    assert "over the 2 comparisons" in found.tasks[0].bases[0].family
+    every = compare(results.path, all_pairs=True)
+    assert len(rows(every)) == 6
+    assert row(every, "linear").found.family == 5
+    assert row(every, "linear").found.p_adjusted > row(found, "linear").found.p_adjusted
+
+
+def test_each_is_at_its_own_best_learning_rate_chosen_by_the_mean(results):
+    for lr, shift in ((0.03, 0.2), (0.1, 0.0), (0.3, 0.1)):
+        results.add_arm("constant", [v + shift for v in CONSTANT], lr=lr)
+    for lr, shift in ((0.03, 0.3), (0.1, 0.2), (0.3, 0.0)):
+        results.add_arm("cosine", [v + shift for v in COSINE], lr=lr)
+    found = compare(results.path)
+    one = row(found, "cosine")
+    assert (one.baseline_lr, one.other_lr) == (0.1, 0.3)
+    assert one.found.difference.value == pytest.approx(0.1025)
+    assert (member(found, "constant").edge, member(found, "cosine").edge) == (None, "high")
+    notes = " ".join(found.tasks[0].notes)
+    assert "cosine: its best learning rate, 0.3, is the largest tried" in notes
+    assert "same seeds" in notes
+    assert "0.85 standard errors" in notes
+    equal = rows(found, "equal_lr")
+    assert [(r.baseline_lr, r.other_lr) for r in equal] == [(lr, lr) for lr in (0.03, 0.1, 0.3)]
+    assert [r.found.difference.value for r in equal] == pytest.approx([0.0025, -0.0975, 0.2025])
+    assert {r.found.family for r in equal} == {3}
+
+
+def test_at_equal_cost_who_tried_more_has_no_advantage(results):
+    results.add_arm("constant", CONSTANT, lr=0.1)
+    tried = {0.03: [v + 0.3 for v in COSINE], 0.1: COSINE, 0.3: [v + 0.06 for v in COSINE]}
+    for lr, finals in tried.items():
+        results.add_arm("cosine", finals, lr=lr)
+    found = compare(results.path)
+    one = row(found, "cosine", "equal_cost")
+    assert one.trials == 1
+    # One trial: each of the three is as likely.
+    assert [b for _, b in one.values] == pytest.approx([v + 0.12 for v in COSINE])
+    assert one.found.difference.value == pytest.approx(0.1025 - 0.12)
+    curve = next(c for c in found.tasks[0].costs if c.label == "cosine")
+    # Two of three: the best is among them twice, else the second is.
+    means = [point.estimate.mean for point in curve.points]
+    best = np.mean(COSINE)
+    assert means == pytest.approx([best + 0.12, best + 0.02, best])
+
+
+def test_a_seed_can_expect_what_all_choices_of_trials_give_on_average(results):
+    from itertools import combinations
+
+    rng = np.random.default_rng(7)
+    grid = {lr: rng.uniform(0.2, 1, 3).tolist() for lr in (0.01, 0.02, 0.05, 0.1)}
+    results.add_arm("constant", CONSTANT[:3])
+    for lr, finals in grid.items():
+        results.add_arm("cosine", finals, lr=lr)
+    cosine = member(compare(results.path), "cosine")
+    for k in (1, 2, 3, 4):
+        chosen = [min(some, key=lambda lr: np.mean(grid[lr])) for some in combinations(grid, k)]
+        by_hand = [np.mean([grid[lr][seed] for lr in chosen]) for seed in range(3)]
+        found = after(cosine, "val_loss", "val_loss", k)
+        assert [found[seed] for seed in range(3)] == pytest.approx(by_hand)
+
+
+def test_diverged_runs_rank_as_worst_and_are_counted_with_an_interval(results):
+    results.add_arm("constant", [*CONSTANT, 0.5, 0.5])
+    for seed in range(6):
+        results.add(results.spec("cosine", seed=seed), [2.0, 1e30], outcome="diverged")
+    found = compare(results.path)
+    one = row(found, "cosine")
+    assert one.found.differences == (-math.inf,) * 6
+    assert (one.found.verdict, one.found.test) == ("worse", "sign")
+    assert "6 of cosine diverged, counted as worst" in one.sentence
+    own = member(found, "cosine").own
+    assert (own.diverged, own.divergence.value) == (6, 1.0)
+    assert own.divergence.low == pytest.approx(0.5407, abs=1e-4)
+    assert any("6 of 6 runs diverged" in note for note in found.tasks[0].divergence)
+
+
+def test_a_learning_rate_with_diverged_runs_is_not_chosen_for_its_survivors(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE, lr=0.1)
+    results.add_arm("cosine", [0.1, 0.1, 0.1], lr=1.0)
+    results.add(results.spec("cosine", seed=3, lr=1.0), [2.0, 1e30], outcome="diverged")
+    found = compare(results.path)
+    assert member(found, "cosine").own.lr == 0.1
+    curve = next(c for c in found.tasks[0].costs if c.label == "cosine")
+    assert curve.points[0].estimate.mean is None
+    assert curve.points[0].divergence == pytest.approx(1 / 8)
+    assert curve.points[1].estimate.mean == pytest.approx(np.mean(COSINE))
+
+
+def test_a_margin_makes_small_differences_equivalent(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm(
+        "cosine", [v + s for v, s in zip(CONSTANT, (1e-3, -1e-3, 2e-3, 0), strict=True)]
+    )
+    assert row(compare(results.path), "cosine").found.verdict == "undecided"
+    one = row(compare(results.path, margin=0.05), "cosine")
+    assert one.found.verdict == "equivalent"
+    assert "equivalent within 0.05" in one.sentence
+
+
+def test_an_undecided_row_says_what_could_have_been_found(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", [0.6, 0.5, 0.6, 0.5])
+    one = row(compare(results.path), "cosine")
+    assert "undecided over 4 seeds" in one.sentence
+    assert f"minimum detectable effect {one.found.least_effect:#.3g}" in one.sentence
+
+
+def test_more_than_the_schedule_differing_is_warned_of(results):
+    adam = {"name": "adamw", "lr": 0.1, "params": {}}
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE, optimizer=adam)
+    task = compare(results.path).tasks[0]
+    assert task.beyond == ("optimizer",)
+    assert any("more than what was to be compared" in note for note in task.notes)
+    assert "optimizer" in tables.only_differs(task)
+
+
+def test_only_the_schedule_differing_is_stated(two):
+    task = compare(two.path).tasks[0]
+    assert (task.differing, task.beyond) == (("schedule",), ())
+    assert tables.only_differs(task).endswith("arms: schedule; all others are equal")
+
+
+def test_a_setting_varied_for_all_alike_makes_tasks(results):
+    for size in (32, 64):
+        train = {"steps": 100, "batch_size": size, "eval_every": 50}
+        results.add_arm("constant", CONSTANT, train=train)
+        results.add_arm("cosine", [v - size / 1000 for v in COSINE], train=train)
+    found = compare(results.path)
+    assert [task.label for task in found.tasks] == ["batch_size=32", "batch_size=64"]
+    assert all(task.beyond == () for task in found.tasks)
+    assert {one.found.family for task in found.tasks for one in task.bases[0].rows} == {2}
+    assert found.across.ranking.mean_ranks == (2.0, 1.0)
+    assert found.across.ranking.p is None
+    assert "from 6 tasks" in found.across.sentence
+
+
+def test_datasets_are_compared_apart(results):
+    other = {"name": "wine", "digest": "1" * 64}
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE)
+    results.add_arm("constant", COSINE, dataset=other)
+    results.add_arm("cosine", CONSTANT, dataset=other)
+    found = compare(results.path)
+    assert [task.label for task in found.tasks] == ["digits", "wine"]
+    assert [rows(found, task=i)[0].found.verdict for i in (0, 1)] == ["better", "worse"]
+    assert found.across.ranking.mean_ranks == (1.5, 1.5)
+
+
+def test_restart_policies_belong_to_the_schedule(results):
+    results.add_arm("sgdr", CONSTANT)
+    results.add_arm("sgdr", COSINE, restart={"momentum": "reset"})
+    found = compare(results.path)
+    assert found.tasks[0].beyond == ()
+    assert len(found.tasks[0].contenders) == 2
+
+
+def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
+    # Evaluations after 0, 50 and 100 of 100 updates; the first third has none.
+    for seed in range(3):
+        train = {"steps": 90, "batch_size": 64, "eval_every": 30}
+        late = [2.0, 1.5, 1.0, 0.2 + seed / 100]
+        early = [2.0, 0.8, 0.6, 0.5 + seed / 50]
+        results.add(results.spec("constant", seed=seed, train=train), early)
+        results.add(results.spec("cosine", seed=seed, train=train), late)
+    found = compare(results.path, target=0.6)
+    base, other = course(found, "constant"), course(found, "cosine")
+    assert base.area.mean == pytest.approx((1.0 + 0.8 + 0.6 + 0.52 / 2) / 3)
+    assert (base.early.mean, base.late.mean) == pytest.approx((0.8, 0.52))
+    assert (other.early.mean, other.late.mean) == pytest.approx((1.5, 0.21))
+    assert other.early_found.difference.value == pytest.approx(-0.7)
+    assert other.late_found.difference.value == pytest.approx(0.31)
+    assert other.crossings == (90,)
+    assert (base.to_target.time.median, other.to_target.time.median) == (60.0, 90.0)
+    assert other.to_target.found.differences == (-30.0, -30.0, -30.0)
+    assert base.to_target.found is base.area_found is None
+
+
+def test_a_run_that_diverged_never_reached_the_target(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", COSINE[:3])
+    results.add(results.spec("cosine", seed=3), [2.0, 0.1], outcome="diverged")
+    time = course(compare(results.path, target=0.6), "cosine").to_target.time
+    assert (time.reached, time.n) == (3, 4)
+
+
+def test_csv_has_every_number_to_the_last_bit(two):
+    found = compare(two.path)
+    told = list(csv.DictReader(io.StringIO(tables.to_csv(found))))
+    own = [line for line in told if line["basis"] == "own_lr"]
+    assert len(own) == 1
+    one = row(found, "cosine")
+    assert float(own[0]["difference"]) == one.found.difference.value
+    assert float(own[0]["p_adjusted"]) == one.found.p_adjusted
+    assert own[0]["sentence"] == one.sentence
+    assert {line["basis"] for line in told} == {"own_lr", "equal_lr", "equal_cost"}
+
+
+def test_the_whole_answer_is_plain_data(two):
+    plain = asdict(compare(two.path)) | {"path": "r"}
+    again = json.loads(json.dumps(plain))
+    assert again["tasks"][0]["bases"][0]["rows"][0]["found"]["verdict"] == "better"
+
+
+def test_runs_without_digests_are_said_not_to_be_checked(two):
+    assert "8 of 8 do not state theirs" in compare(two.path).inputs
+
+
+def test_unfinished_arms_are_named_and_hide_nothing(two):
+    two.add(two.spec("linear", seed=0), outcome=None)
+    found = compare(two.path)
+    assert len(rows(found)) == 1
+    assert any("linear is in no row" in note for note in found.tasks[0].notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"metric": "val_los"}, "--metric"),
+        ({"level": 0.4}, "--level"),
+        ({"margin": -1.0}, "--margin"),
+        ({"margin": math.inf}, "--margin"),
+        ({"target": math.nan}, "--target"),
+        ({"by": "schedul"}, "--by"),
+        ({"by": "dataset"}, "--by"),
+        ({"baseline": "cosin"}, "--baseline"),
+        ({"baseline": "schedule=linear"}, "--baseline"),
+    ],
+)
+def test_a_wrong_option_is_named(options, words, two):
+    with pytest.raises(ConfigError, match=words):
+        compare(two.path, **options)
+
+
+def test_a_single_contender_is_nothing_to_compare(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("constant", CONSTANT, lr=0.3)
+    with pytest.raises(ConfigError, match="must tell apart"):
+        compare(results.path)
+    assert len(rows(compare(results.path, by="optimizer.lr"))) == 1
