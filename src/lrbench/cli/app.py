@@ -12,6 +12,7 @@ import typer
 from lrbench import __version__
 from lrbench.cli import (
     bundle,
+    check,
     check_schedule,
     compare,
     diff,
@@ -51,6 +52,7 @@ for name, command in (
     ("sweep", sweep.sweep),
     ("summarize", summarize.summarize),
     ("compare", compare.compare),
+    ("check", check.check),
     ("restarts", restarts.restarts),
     ("status", status.status),
     ("resume", resume.resume),

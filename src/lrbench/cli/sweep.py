@@ -22,8 +22,20 @@ FORCE = "--force-damaged"
 def sweep(
     overrides: Overrides = None,
     seeds: Annotated[
-        str, typer.Option(help="How many seeds (5: 0 to 4), or which (3,7,11).", metavar="SEEDS")
-    ] = "5",
+        str | None,
+        typer.Option(
+            help="How many seeds (5: 0 to 4), or which (3,7,11).  [default: 5, or the preset's]",
+            metavar="SEEDS",
+            show_default=False,
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="A sweep that has a name (lrbench list presets); overrides win over its own.",
+            metavar="NAME",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(help="Worker processes; one a core by default.", min=1, max=1024, metavar="N"),
@@ -45,16 +57,23 @@ def sweep(
     """
     with loading():
         from lrbench.cli.progress import download_progress, jobs_progress
-        from lrbench.workflows.sweep import default_workers, parse_seeds, plan_sweep, run_sweep
+        from lrbench.workflows.sweep import (
+            default_workers,
+            parse_seeds,
+            plan_sweep,
+            run_sweep,
+            seeds_of,
+        )
         from lrbench.workflows.trust import needs_trust
 
     with download_progress() as on_download:
         plan = plan_sweep(
             overrides or [],
-            parse_seeds(seeds),
+            parse_seeds(seeds_of(preset) if seeds is None else seeds),
             results,
             config_dir=config_dir,
             note=note,
+            preset=preset,
             on_download=on_download,
         )
     workers = jobs or default_workers(plan)

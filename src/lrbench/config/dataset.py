@@ -10,7 +10,7 @@ from lrbench.config.naming import Target, found_at, is_known, make_component, ta
 from lrbench.spec.parameters import check, settings_of
 from lrbench.spec.run import DatasetSpec
 from lrbench.tasks.data.catalog import DATASETS, entry_of
-from lrbench.tasks.data.entry import DatasetEntry
+from lrbench.tasks.data.entry import DatasetEntry, without_silent
 
 
 def read_dataset(
@@ -30,6 +30,8 @@ def read_dataset(
         # Where files lie decides no number; what is in them is in the digest.
         placing = settings_of(entry.archive.locate) if entry.archive else {}
         deciding = {key: value for key, value in raw.items() if key not in placing}
+        if builder is None:
+            deciding = without_silent(deciding)
     spec = make_component(DatasetSpec, "dataset", findings, name, target, builder, params=deciding)
     return spec, builder, raw
 

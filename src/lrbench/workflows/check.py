@@ -2,11 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lrbench.report.runs import Skipped
+import numpy as np
+
+from lrbench.errors import ConfigError, RecordError
+from lrbench.record import layout
+from lrbench.record.plans import read_plan
+from lrbench.record.reader import (
+    UNREADABLE,
+    Record,
+    Status,
+    find_records,
+    read_json,
+    read_record,
+)
+from lrbench.record.series import read_series
+from lrbench.report import notices
+from lrbench.report.restarts.ledger import read_ledger
+from lrbench.report.runs import COUNTED, Row, Skipped, read_runs, reason
 from lrbench.report.sanity.flag import Flag
+from lrbench.report.sanity.flags import Besides, all_flags
+from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
+from lrbench.spec.canonical import digest
+from lrbench.workflows.expected import expected_rates
+
+COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
 
 
 @dataclass(frozen=True)
@@ -37,7 +61,136 @@ class Checked:
         """Whether a serious flag stands."""
         return any(flag.is_serious for flag in self.flags)
 
+    @property
+    def has_corrupt(self) -> bool:
+        """Whether anything in the folder is damaged."""
+        return any(one.status == Status.CORRUPT for one in self.skipped)
+
 
 def check(folder: Path) -> Checked:
-    """Look for everything that speaks against believing the results in ``folder``."""
-    raise NotImplementedError(folder)
+    """Look for everything that speaks against believing the results in ``folder``.
+
+    Parameters
+    ----------
+    folder : Path
+        Results of runs and sweeps, or one record.
+
+    Raises
+    ------
+    ConfigError
+        There is no record in ``folder``. Damaged ones do not raise: they are in ``skipped``.
+    """
+    if not folder.is_dir():
+        relation = "must be a folder of results" if folder.exists() else "must exist"
+        raise ConfigError(relation, key=str(folder), remedy="lrbench check results")
+    rows, skipped, mismatches = read_runs(folder)
+    if not rows and all(one.status == "foreign" for one in skipped):
+        raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
+    facts, kept, damaged = _read(folder, rows, with_logs=True)
+    study = _study(folder, facts, kept, skipped)
+    expected, unknown = expected_rates(study)
+    flags = all_flags(study, Besides(mismatches, expected))
+    left_out = [*skipped, *damaged]
+    said = [*notices.of_skipped(left_out)]
+    if unknown:
+        said.append(
+            f"the rates of {len(unknown)} runs are not held against their schedule, which is code "
+            f"of its own: {notices.some(unknown, ', ')}"
+        )
+    return Checked(folder, len(facts), flags, tuple(said), tuple(left_out))
+
+
+def _read(
+    folder: Path, rows: Sequence[Row], *, with_logs: bool
+) -> tuple[list[Facts], list[Row], list[Skipped]]:
+    """What flags ask of every finished run; the rows of those; and what cannot be read."""
+    found, kept, damaged = [], [], []
+    for row in rows:
+        if row["status"] not in COUNTED:
+            continue
+        place = folder if (folder / layout.SPEC).exists() else folder / row["run"]
+        record = read_record(place)
+        try:
+            found.append(_facts(record, row, with_logs=with_logs))
+        except UNREADABLE as error:
+            damaged.append(Skipped(record.run_id, Status.CORRUPT, reason(error)))
+            continue
+        kept.append(row)
+    return found, kept, damaged
+
+
+def _facts(record: Record, row: Row, *, with_logs: bool) -> Facts:
+    evals = record.log("evals.csv")
+    diverged = row["status"] == Status.DIVERGED
+    facts = Facts(
+        run=record.run_id,
+        seed=row["seed"],
+        arm=row["arm"],
+        diverged=diverged,
+        spec=record.spec,
+        result=record.result,
+        looks={name: evals.column(name) for name in ("step", "val_loss", "val_accuracy")},
+    )
+    if not with_logs:
+        return facts
+    series = read_series(record, "steps.csv", COLUMNS)
+    absent = np.full(len(series["lr"]), np.nan)
+    manifest = read_json(record.path / layout.MANIFEST)
+    slot = (manifest.get("lanes") or {}).get("slot")
+    has_restarts = record.result["logs"]["restarts.csv"]["rows"] > 0
+    began, ended = _times(record)
+    return replace(
+        facts,
+        updates=Updates(
+            series["lr"],
+            series["train_loss"],
+            series["momentum"],
+            series.get("weight_decay", absent),
+        ),
+        restarts=read_ledger(record).restarts if has_restarts else (),
+        planned_restarts=manifest["schedule"]["restarts"],
+        samples=manifest["data"]["samples"]["train"],
+        made_by=digest([manifest["profile"]["digest"], slot]),
+        began=began,
+        ended=ended,
+    )
+
+
+def _times(record: Record) -> tuple[str, str]:
+    """When the first attempt began and the last one ended; empty where that is not known."""
+    with suppress(*UNREADABLE):
+        attempts = record.attempts()
+        return str(attempts[0]["started"]), str(attempts[-1]["ended"])
+    return "", ""
+
+
+def _study(
+    folder: Path, facts: Sequence[Facts], rows: Sequence[Row], skipped: Sequence[Skipped]
+) -> Study:
+    names = [run.run for run in facts] + [one.name for one in skipped]
+    return study_of(
+        facts,
+        rows,
+        planned=_planned(folder),
+        present=[name.rpartition("-")[2] for name in names],
+        twinned=_twinned(folder),
+    )
+
+
+def _planned(folder: Path) -> Iterator[PlannedArm]:
+    """The arms of all sweeps; a damaged plan is told of by ``summarize``."""
+    for path in sorted((folder / layout.SWEEPS).glob("*.json")):
+        with suppress(RecordError, OSError):
+            content = read_plan(path).content
+            for arm in content["arms"]:
+                yield tuple((run["seed"], digest(run)) for run in arm["runs"])
+
+
+def _twinned(folder: Path) -> Iterator[str]:
+    """Digests of the runs that have twins in the folder that ``lrbench twin`` puts them into."""
+    twins = folder / layout.TWINS
+    if not twins.is_dir() or twins.is_symlink():
+        return
+    for path in find_records(twins):
+        with suppress(*UNREADABLE):
+            yield str(read_json(path / layout.SPEC)["fork"]["parent"])

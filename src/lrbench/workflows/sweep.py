@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lrbench.config.overrides import parse
+from lrbench.config.presets import preset as preset_called
 from lrbench.config.resolve import Resolved, with_seed
 from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, Problem
@@ -24,6 +25,9 @@ from lrbench.workflows.crew import Order, train_all
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.results import check_results, found_record
 from lrbench.workflows.run import resolve_arm
+
+
+SEEDS = "5"
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,11 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     return numbers
 
 
+def seeds_of(preset: str | None) -> str:
+    """How many seeds, or which, where nobody says: the preset's, or five."""
+    return SEEDS if preset is None else preset_called(preset).seeds
+
+
 def plan_sweep(
     overrides: Sequence[str],
     seeds: Sequence[int],
@@ -148,9 +157,12 @@ def plan_sweep(
     *,
     config_dir: Path | None = None,
     note: str | None = None,
+    preset: str | None = None,
     on_download: OnDownload | None = None,
 ) -> SweepPlan:
     """Every run of the sweep, checked; nothing is written.
+
+    With a ``preset`` the overrides are what is unlike it.
 
     Raises
     ------
@@ -158,7 +170,10 @@ def plan_sweep(
         Anything is wrong with any arm.
     """
     check_results(results)
-    arms = parse(overrides, sweep=True, user_folder=config_dir)
+    if preset is None:
+        arms = parse(overrides, sweep=True, user_folder=config_dir)
+    else:
+        arms = preset_called(preset).arms(overrides, config_dir)
     if any(override.key == "seed" for override in arms[0]):
         relation = "cannot be an override of a sweep: every arm gets the same seeds"
         raise ConfigError(relation, key="seed", remedy="--seeds 3,7,11")

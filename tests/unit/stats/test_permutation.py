@@ -38,16 +38,37 @@ def test_it_is_that_of_scipy(n: int) -> None:
     assert sign_flip_p(sample.tolist()) == pytest.approx(expected.pvalue, abs=1e-12)
 
 
+def counted_by_integers(differences: list[int]) -> float:
+    """By the distribution of the sum, of which integers have a small one."""
+    ways = {0: 1}
+    for d in differences:
+        further: dict[int, int] = {}
+        for total, count in ways.items():
+            for sign in (1, -1):
+                further[total + sign * d] = further.get(total + sign * d, 0) + count
+        ways = further
+    observed = abs(sum(differences))
+    return sum(c for total, c in ways.items() if abs(total) >= observed) / 2 ** len(differences)
+
+
+@pytest.mark.parametrize("n", [12, 20, 31, MOST_EXACT])
+def test_of_many_it_is_exact_too(n: int) -> None:
+    differences = np.random.default_rng(n).integers(-30, 50, n).tolist()
+    expected = counted_by_integers(differences)
+    assert 0.0001 < expected < 0.9999
+    zeros = [0.0] * 5
+    assert sign_flip_p([*(d / 10 for d in differences), *zeros]) == pytest.approx(
+        expected, rel=1e-12
+    )
+
+
 def test_beyond_the_exact_it_is_drawn_and_nearly_the_same() -> None:
-    sample = np.random.default_rng(1).normal(0.25, 1, MOST_EXACT + 2)
-    sums = np.zeros(1)
-    for d in sample:
-        sums = np.concatenate([sums + d, sums - d])
-    exact = float(np.mean(np.abs(sums) >= abs(sample.sum()) - 1e-9))
-    found = sign_flip_p(sample.tolist())
-    assert 0.002 < exact < 0.2
+    differences = np.random.default_rng(1).integers(-30, 40, MOST_EXACT + 4).tolist()
+    exact = counted_by_integers(differences)
+    found = sign_flip_p([float(d) for d in differences])
+    assert 0.002 < exact < 0.9
     assert found == pytest.approx(exact, abs=4 * math.sqrt(exact / 1e5))
-    assert found == sign_flip_p(sample.tolist())
+    assert found == sign_flip_p([float(d) for d in differences])
     # The observed pattern is one of those drawn, so that p is never 0.
     assert sign_flip_p([1.0 + k for k in range(40)]) == 1 / 100_001
 

@@ -15,7 +15,7 @@ from lrbench.tasks.data.archive import DataFile
 from lrbench.tasks.data.arrays import from_arrays
 from lrbench.tasks.data.assemble import assemble
 from lrbench.tasks.data.download import Progress
-from lrbench.tasks.data.entry import DatasetEntry, only_of, settings_of
+from lrbench.tasks.data.entry import DatasetEntry, only_of, settings_of, without_silent
 from lrbench.tasks.data.source import Source
 from lrbench.tasks.data.splits import divide
 
@@ -32,6 +32,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             licence=UCI,
             num_samples="1,797",
             package="scikit-learn",
+            has_classes=True,
         ),
         DatasetEntry(
             "breast_cancer",
@@ -41,6 +42,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             licence=UCI,
             num_samples="569",
             package="scikit-learn",
+            has_classes=True,
         ),
         DatasetEntry(
             "wine",
@@ -50,6 +52,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             licence=UCI,
             num_samples="178",
             package="scikit-learn",
+            has_classes=True,
         ),
         DatasetEntry(
             "diabetes",
@@ -67,6 +70,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             source="made by formula; Lang & Witbrock 1988",
             licence="none needed",
             num_samples="num_samples",
+            has_classes=True,
         ),
         DatasetEntry(
             "noisy_quadratic",
@@ -85,6 +89,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             licence="CC BY-SA 3.0",
             num_samples="70,000",
             archive=images.MNIST,
+            has_classes=True,
         ),
         DatasetEntry(
             "fashion_mnist",
@@ -94,6 +99,7 @@ DATASETS: Mapping[str, DatasetEntry] = {
             licence="MIT",
             num_samples="70,000",
             archive=images.FASHION_MNIST,
+            has_classes=True,
         ),
     )
 }
@@ -192,13 +198,17 @@ def _prepared(
             if builder
             else entry.builder(*([files] if entry.archive else []), **arguments)
         )
-        return assemble(source, divide(source, split_root, **only_of(divide, settings)), provenance)
+        parts = divide(source, split_root, **only_of(divide, settings))
+        noise = settings.get("label_noise", 0.0) if entry.has_classes else 0.0
+        return assemble(source, parts, provenance, split_root=split_root, label_noise=noise)
 
     if builder:
         return build()
     # Where the files stand does not matter, only what is in them.
     where = settings_of(entry.archive.locate) if entry.archive else {}
-    deciding = {setting: value for setting, value in settings.items() if setting not in where}
+    deciding = without_silent(
+        {setting: value for setting, value in settings.items() if setting not in where}
+    )
     key = cache.cache_key(
         {"provenance": provenance, "settings": deciding, "split_root": split_root}
     )

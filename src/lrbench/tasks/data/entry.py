@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, get_type_hints
 
 from lrbench.tasks.data.archive import Archive
+from lrbench.tasks.data.noise import relabelled
 from lrbench.tasks.data.splits import divide
 
 
@@ -30,6 +31,8 @@ class DatasetEntry:
         The distribution whose version decides the samples.
     is_divided : bool, default True
         Whether ``val_fraction`` and ``test_fraction`` are settings; else the parts are given.
+    has_classes : bool, default False
+        Whether ``label_noise`` is a setting.
     """
 
     name: str
@@ -41,6 +44,7 @@ class DatasetEntry:
     archive: Archive | None = None
     package: str | None = None
     is_divided: bool = True
+    has_classes: bool = False
 
     @property
     def files(self) -> bool:
@@ -55,6 +59,8 @@ class DatasetEntry:
             functions.insert(0, self.archive.locate)
         if self.is_divided:
             functions.append(divide)
+        if self.has_classes:
+            functions.append(relabelled)
         settings = {name: p for function in functions for name, p in settings_of(function).items()}
         return inspect.Signature(list(settings.values()))
 
@@ -92,3 +98,11 @@ def settings_of(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 def only_of(function: Callable[..., Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     """Those of the settings that the function takes."""
     return {name: settings[name] for name in settings_of(function) if name in settings}
+
+
+def without_silent(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings without label noise where there is none.
+
+    Data, and runs on them, are the same ones as before there could be any.
+    """
+    return {name: v for name, v in settings.items() if name != "label_noise" or v != 0}

@@ -1,0 +1,162 @@
+"""What one contender was given and another was not: tuning, updates, looks, seeds, an end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator
+
+from lrbench.report.notices import ranges, some
+from lrbench.report.sanity.flag import Flag
+from lrbench.report.sanity.restarts import end_of
+from lrbench.report.sanity.study import Arm, Contender, Facts, Study, Task
+from lrbench.spec.run import total_steps_of
+
+HALF = 0.5
+"""Of its largest rate: a schedule that was below, and ends above, is cut off in a cycle."""
+
+GIVEN: dict[str, tuple[str, Callable[[Facts], Hashable]]] = {
+    "steps": ("updates", lambda run: total_steps_of(run.spec)),
+    "samples": (
+        "training samples seen",
+        lambda run: total_steps_of(run.spec) * int(run.spec["train"]["batch_size"]),
+    ),
+    "eval_every": ("updates between two looks", lambda run: int(run.spec["train"]["eval_every"])),
+    "engine": ("engine", lambda run: str(run.spec["compute"]["engine"])),
+    "precision": ("precision", lambda run: str(run.spec["compute"]["precision"])),
+}
+"""What arms must have in equal amounts to be compared, and how it is told."""
+
+
+def of_effort(study: Study) -> Iterator[Flag]:
+    """Unequal chances, and seeds that somebody may have picked."""
+    for task in study.tasks:
+        if len(task.contenders) > 1:
+            yield from _edge_of_grid(task)
+            yield from _unequal(task)
+            yield from _cut_off(task)
+    yield from _picked_seeds(study)
+
+
+def _edge_of_grid(task: Task) -> Iterator[Flag]:
+    """Losers whose best rate is the least or largest one tried: they may have lost by that."""
+    for contender in task.contenders[1:]:
+        rates = sorted({arm.lr for arm in contender.arms})
+        best = contender.best
+        if len(rates) > 1 and best.lr in (rates[0], rates[-1]):
+            side = "lowest" if best.lr == rates[0] else "highest"
+            yield Flag(
+                "grid-edge",
+                False,
+                f"{contender.name} does best at lr={best.lr:g}, the {side} of the {len(rates)} "
+                f"tried: it is not tuned, and may lose to {task.contenders[0].name} only by that",
+                {"best_lr": best.lr, "tried": rates},
+                best.ids,
+            )
+
+
+def _unequal(task: Task) -> Iterator[Flag]:
+    best = [contender.best for contender in task.contenders]
+    unequal = [
+        name
+        for name, (_, value) in GIVEN.items()
+        if len({value(run) for arm in best for run in arm.runs}) > 1
+    ]
+    if "steps" in unequal and "samples" in unequal:
+        unequal.remove("samples")
+    for name in unequal:
+        what, value = GIVEN[name]
+        had: dict[Hashable, list[Arm]] = {}
+        for arm in best:
+            for amount in {value(run) for run in arm.runs}:
+                had.setdefault(amount, []).append(arm)
+        told = some(
+            [f"{amount} ({some([arm.name for arm in arms], ', ')})" for amount, arms in had.items()],
+            "; ",
+        )
+        yield Flag(
+            "unequal-effort",
+            False,
+            f"schedules on {task.name} do not have the same {what}: {told}",
+            {"what": name, "had": {str(k): [arm.name for arm in arms] for k, arms in had.items()}},
+            tuple(run for arm in best for run in arm.ids),
+        )
+    trials = Counter({contender.name: len(contender.arms) for contender in task.contenders})
+    if len(set(trials.values())) > 1:
+        least, most = min(trials.values()), max(trials.values())
+        told = some([f"{name} {count}" for name, count in trials.items()], ", ")
+        yield Flag(
+            "unequal-effort",
+            False,
+            f"schedules on {task.name} were tuned over {least} to {most} learning rates ({told}): "
+            "the best of more looks better",
+            {"what": "learning rates tried", "had": dict(trials)},
+            (),
+        )
+
+
+def _cut_off(task: Task) -> Iterator[Flag]:
+    """A schedule that ends in the middle of a cycle beside ones that are annealed."""
+    ends: list[tuple[Contender, float]] = []
+    is_cut: list[tuple[Contender, float]] = []
+    for contender in task.contenders:
+        end, lowest = end_of(contender.best), _lowest(contender.best)
+        if end is None or lowest is None or lowest >= HALF:
+            continue  # never annealed, by design
+        (is_cut if end > HALF else ends).append((contender, end))
+    for contender, end in is_cut:
+        if ends:
+            other, its_end = ends[0]
+            yield Flag(
+                "unequal-end",
+                False,
+                f"{contender.name} ends at {100 * end:.3g} % of its largest rate, in the middle of "
+                f"a cycle, and {other.name} at {100 * its_end:.3g} %: one is compared before it "
+                "has come down",
+                {"end": end, "other_end": its_end},
+                contender.best.ids,
+            )
+
+
+def _lowest(arm: Arm) -> float | None:
+    """The lowest rate after the largest one, as a share of it."""
+    for run in arm.runs:
+        if run.updates is not None and len(run.updates.lr) and run.updates.lr.max() > 0:
+            rates = run.updates.lr
+            return float(rates[int(rates.argmax()) :].min() / rates.max())
+    return None
+
+
+def _picked_seeds(study: Study) -> Iterator[Flag]:
+    """Seeds that are neither a row of numbers nor those a sweep was planned with."""
+    found: dict[tuple[int, ...], list[Arm]] = {}
+    for arm in study.arms:
+        if arm.runs[0].spec.get("fork") is None and _may_be_picked(arm, study):
+            found.setdefault(tuple(sorted(set(arm.seeds))), []).append(arm)
+    for seeds, arms in found.items():
+        yield Flag(
+            "picked-seeds",
+            False,
+            f"{some([arm.name for arm in arms], '; ')}: {ranges(seeds)}, neither an unbroken row "
+            "nor those that a sweep was planned with: seeds may have been picked by their results",
+            {"seeds": list(seeds)},
+            tuple(run for arm in arms for run in arm.ids),
+        )
+
+
+def _may_be_picked(arm: Arm, study: Study) -> bool:
+    digests = {str(run.result["spec_digest"]) for run in arm.runs}
+    declared: set[int] = set()
+    there = set(arm.seeds)
+    for planned in study.planned:
+        if not digests & {digest for _, digest in planned}:
+            continue
+        # One that failed or is damaged is told of elsewhere: it is there, not taken away.
+        is_there = [digest[:8] in study.present for _, digest in planned]
+        last = max(place for place, one in enumerate(is_there) if one)
+        if not all(is_there[:last]):
+            return True
+        declared |= {seed for seed, _ in planned}
+        there |= {seed for (seed, _), one in zip(planned, is_there, strict=True) if one}
+    if there <= declared:
+        return False
+    return sorted(there) != list(range(min(there), min(there) + len(there)))
