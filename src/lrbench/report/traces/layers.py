@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from lrbench.errors import RecordError
 from lrbench.record.reader import Record, Status, read_record
+from lrbench.record.series import Series, read_series
 from lrbench.report.restarts.ledger import read_ledger
 from lrbench.report.runs import Skipped, reason
-from lrbench.report.traces.columns import Columns, read_columns
+from lrbench.report.traces.places import place_of
 
 MEASURES = {
     "gradient norm": ("grad_norm",),
@@ -22,7 +23,7 @@ MEASURES = {
 }
 """What is looked at, and the columns of ``layers.csv`` it is made of; of two, their ratio."""
 
-_COLUMNS = ("step", "layer", *dict.fromkeys(c for names in MEASURES.values() for c in names))
+_COLUMNS = ("step", *dict.fromkeys(c for names in MEASURES.values() for c in names))
 
 REACH = 50
 """Updates before and after a restart that are looked at, at most."""
@@ -59,21 +60,34 @@ class LayersAtRestart:
 
 def read_layers(
     folder: Path, runs: Sequence[str], most: int
-) -> tuple[list[LayersAtRestart], list[Skipped]]:
-    """The first ``most`` restarts of the complete runs of one arm; measures that there are.
+) -> tuple[list[LayersAtRestart], int, list[Skipped]]:
+    """The first ``most`` restarts of the complete runs of one arm, in the measures that there are.
 
-    Runs that cannot be read are left out, and named.
+    Returns
+    -------
+    list of LayersAtRestart
+        Measure by measure.
+    int
+        Restarts that a run has, at most.
+    list of Skipped
+        Runs that cannot be read, which are left out.
     """
     found: dict[tuple[int, str], list[tuple[NDArray[np.int64], Floats]]] = {}
     names: tuple[str, ...] = ()
+    total = 0
     skipped: list[Skipped] = []
     for run in runs:
         try:
-            record = read_record(folder / run)
+            record = read_record(place_of(folder, run))
             if record.status is not Status.COMPLETE:
                 continue
-            restarts = [row["step"] for row in read_ledger(record).restarts][:most]
-            names, values = _values(record) if restarts else (names, {})
+            ledger = read_ledger(record).restarts
+            if not ledger or not ledger[0]["layers"]:
+                continue
+            names = tuple(layer["layer"] for layer in ledger[0]["layers"])
+            total = max(total, len(ledger))
+            restarts = [row["step"] for row in ledger][:most]
+            values = _values(record, len(names))
         except (RecordError, OSError, LookupError, TypeError, ValueError) as error:
             skipped.append(Skipped(run, Status.CORRUPT, reason(error)))
             continue
@@ -84,33 +98,28 @@ def read_layers(
                 if part := _around(steps, table, step, before, after):
                     found.setdefault((place, measure), []).append(part)
     order = [(place, measure) for measure in MEASURES for place in range(1, most + 1)]
-    return [_middle(key, names, found[key]) for key in order if key in found], skipped
+    return [_middle(key, names, found[key]) for key in order if key in found], total, skipped
 
 
-def _values(
-    record: Record,
-) -> tuple[tuple[str, ...], dict[str, tuple[NDArray[np.int64], Floats]]]:
-    """Layers in order, and of each measure the steps and a table of shape (layers, steps)."""
-    columns = read_columns(record, "layers.csv", _COLUMNS)
-    names = tuple(dict.fromkeys(columns["layer"]))
-    steps = columns["step"].reshape(-1, len(names))[:, 0].astype(np.int64)
-    values = {}
-    for measure in MEASURES:
-        table = _measured(columns, measure)
-        if table is not None:
-            values[measure] = (steps, table.reshape(-1, len(names)).T)
-    return names, values
+def _values(record: Record, layers: int) -> dict[str, tuple[NDArray[np.int64], Floats]]:
+    """Of each measure the steps, and a table of shape (layers, steps)."""
+    columns = read_series(record, "layers.csv", _COLUMNS)
+    steps = columns["step"].reshape(-1, layers)[:, 0].astype(np.int64)
+    found = {measure: _measured(columns, names) for measure, names in MEASURES.items()}
+    return {
+        measure: (steps, table.reshape(-1, layers).T)
+        for measure, table in found.items()
+        if table is not None
+    }
 
 
-def _measured(columns: Columns, measure: str) -> Floats | None:
-    of = MEASURES[measure]
-    if any(name not in columns for name in of):
+def _measured(columns: Series, names: Sequence[str]) -> Floats | None:
+    """A column, or the ratio of two; None where it was not recorded, or there is nothing in it."""
+    if any(name not in columns or np.isnan(columns[name]).all() for name in names):
         return None
-    values = [np.asarray(columns[name], dtype=np.float64) for name in of]
-    if np.isnan(values[0]).all():
-        return None
+    first, *second = (columns[name] for name in names)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return values[0] if len(values) == 1 else values[0] / values[1]
+        return first / second[0] if second else first
 
 
 def _around(

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from lrbench.errors import RecordError
 from lrbench.record.reader import Record, Status, read_record
+from lrbench.record.series import read_series
 from lrbench.report.comparison.values import ArmResult, Contender, Task
 from lrbench.report.restarts.arms import RestartOfArm, describe_arm
 from lrbench.report.restarts.ledger import Ledger, read_ledger
 from lrbench.report.runs import Skipped, reason
 from lrbench.report.traces.bands import Band, Curve, band, binned, finite, geometric_band
-from lrbench.report.traces.columns import read_columns
+from lrbench.report.traces.places import place_of
 
 POINTS = 240
 """Of one mean curve at most; of many, fewer."""
@@ -119,7 +120,7 @@ def _arm(
     skipped: list[Skipped] = []
     for run in arm.runs:
         try:
-            found.append(_run(read_record(folder / run), asked))
+            found.append(_run(read_record(place_of(folder, run)), asked))
         except (RecordError, OSError, LookupError, TypeError, ValueError) as error:
             skipped.append(Skipped(run, Status.CORRUPT, reason(error)))
     losses = [loss for _, loss, *_ in found]
@@ -138,8 +139,8 @@ def _arm(
 
 def _run(record: Record, asked: Traces) -> tuple[Curve, Curve, RunTrace, Ledger]:
     """Rate and binned training loss for the arm's bands; what is drawn of the run; its ledger."""
-    steps = read_columns(record, "steps.csv", ("step", "lr", "train_loss"))
-    evals = read_columns(record, "evals.csv", ("step", asked.metric))
+    steps = read_series(record, "steps.csv", ("step", "lr", "train_loss"))
+    evals = read_series(record, "evals.csv", ("step", asked.metric))
     loss = finite(steps["step"], steps["train_loss"])
     metric = finite(evals["step"], evals[asked.metric])
     if len(metric.steps) > POINTS:
