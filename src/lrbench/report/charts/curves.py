@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from lrbench.report.charts.look import MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import CHOSEN, NAMES, chosen, colour, dash
+from lrbench.report.charts.parts import CHOSEN, NAMES, chosen, colour, dash, value_axis
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded, thin
 from lrbench.report.escapes import printable
@@ -43,8 +42,6 @@ _SAID = {
 """Columns of the ledger that the mark of a restart tells of, and how."""
 
 _RATE_BUCKETS = 60
-_WIDE = 2.5
-"""Powers of ten from which on a logarithmic axis has lines at these alone."""
 
 _LABELS = 34
 """Room for the numbers of every panel's value axis, so that their titles stand in a line."""
@@ -121,7 +118,7 @@ class _Panels:
     def __init__(self, traces: Traces, looks: Sequence[Look], rate: float | None) -> None:
         self.traces = traces
         self.total = traces.total_steps[-1] if traces.total_steps else 1
-        self.colour, self.dash = colour(looks), dash(looks)
+        self.colour, self.dash = (channel(looks, "stroke") for channel in (colour, dash))
         strong = [arm for arm in traces.arms if (arm.is_own if rate is None else arm.lr == rate)]
         self.is_hovered = sum(len(arm.train_loss.steps) for arm in strong) <= MOST_HOVERED
         self.has_rules = sum(len(arm.restarts) for arm in strong) <= MOST_RULES
@@ -142,14 +139,24 @@ class _Panels:
             ["step", "mean", "low", "high", "n"]
         )
         strong = base.transform_filter(f"({_STRONG}) && ({CHOSEN})")
-        mean = alt.Y("mean:Q").title(y_title).scale(scale).axis(_axis(scale))
+        mean = (
+            alt.Y("mean:Q")
+            .title(y_title)
+            .scale(scale)
+            .axis(value_axis(scale, lines=4, minExtent=_LABELS))
+        )
         # The rate holds for its step; a loss is known at its step alone.
         shape = {"interpolate": "step-after" if kind == "rate" else "linear", "clip": True}
         named = [alt.Tooltip("arm:N", title="arm"), alt.Tooltip("lr:Q", title="base rate")]
         layers = [
             *self._phases(x, has_text=is_last),
             strong.mark_area(opacity=0.16, **shape).encode(
-                y=alt.Y("low:Q").title(y_title).scale(scale).axis(_axis(scale)), y2="high:Q", **y
+                y=alt.Y("low:Q")
+                .title(y_title)
+                .scale(scale)
+                .axis(value_axis(scale, lines=4, minExtent=_LABELS)),
+                y2="high:Q",
+                **y,
             ),
             base.transform_calculate(
                 strength=f"!({CHOSEN}) ? 0.1 : ({_STRONG}) ? 1 : 0.4",
@@ -215,7 +222,7 @@ class _Panels:
         yield base.mark_rect(color=MIDDLE, opacity=0.09, clip=True).encode(x=x, x2="end:Q")
         if has_text:
             yield base.mark_text(
-                align="left", baseline="top", dx=4, dy=4, color=MIDDLE, fontSize=10, clip=True
+                align="left", baseline="bottom", dy=-2, color=MIDDLE, fontSize=10
             ).encode(x=x, y=alt.value(0), text="phase:N")
 
     def _seeds(self, kind: str, x: alt.X, scale: alt.Scale) -> alt.Chart:
@@ -251,20 +258,6 @@ class _Panels:
         if kind == "train_loss":
             marks = base.mark_point(shape="triangle-down", filled=True, opacity=1, size=90)
             yield marks.encode(y=alt.value(6), tooltip=tooltip, **at)
-
-
-def _axis(scale: alt.Scale) -> alt.Axis:
-    """Few lines; on a logarithmic scale at 1, 2 and 5 of each power of ten, or at these alone."""
-    plain = scale.to_dict()
-    if plain.get("type") != "log":
-        return alt.Axis(tickCount=4, minExtent=_LABELS)
-    low, high = plain["domain"]
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    factors = (1, 2, 5) if math.log10(high / low) < _WIDE else (1,)
-    ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
-    return alt.Axis(
-        values=[tick for tick in ticks if low <= tick <= high], format="~g", minExtent=_LABELS
-    )
 
 
 def _named(arm: ArmTrace) -> dict[str, Any]:
@@ -334,15 +327,16 @@ def _numbers(values: Floats) -> list[float | None]:
 
 def _caption(traces: Traces, rate: float | None, *, is_log: bool) -> Iterator[str]:
     counts = sorted({len(arm.runs) for arm in traces.arms})
-    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    yield (
-        f"Means over {seeds} seed{'' if counts == [1] else 's'} of each arm, with "
-        f"{100 * traces.level:g} % t intervals."
-    )
+    if counts[-1:] == [1]:
+        yield "One run of each arm."
+    else:
+        seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+        yield f"Means over {seeds} seeds of each arm, with {100 * traces.level:g} % t intervals."
     if any(not arm.is_own for arm in traces.arms):
         which = "its own best learning rate" if rate is None else f"learning rate {rate:g}"
         yield f"Strong: each at {which}; faint: the same at the other rates that were run."
-    yield "Training loss: geometric means."
+    if traces.is_geometric and counts[-1:] != [1]:
+        yield "Training loss: geometric means."
     if traces.bin_width > 1:
         yield (
             f"To be drawn, {traces.bin_width} updates are one point: of the losses their mean, of "

@@ -12,6 +12,7 @@ from lrbench.report.charts.look import FAINT, MIDDLE, WIDTH, Look
 from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
+from lrbench.report.comparison.tables import is_repeated
 from lrbench.report.comparison.values import Basis, Row, Task
 from lrbench.report.numbers import significant
 
@@ -35,7 +36,7 @@ def differences(
     run has no mean, and is a line of words. None where nothing is compared.
     """
     found = {look.label: look for look in looks}
-    bases = [basis for basis in task.bases if basis.rows]
+    bases = [one for one in task.bases if one.rows and not is_repeated(one, task)]
     if not bases:
         return None
     names = dict.fromkeys(row.other for basis in bases for row in basis.rows)
@@ -128,7 +129,7 @@ def _panel(
         width=WIDTH,
         height=ROW * len(labels),
         title=alt.TitleParams(
-            f"{basis.title}{against}", fontSize=12, fontWeight="normal", offset=6
+            f"{basis.title}{against}", fontSize=12, fontWeight="normal", frame="group", offset=6
         ),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +14,9 @@ NAMES = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 
 CHOSEN = "chosen.length === 0 || indexof(chosen, datum.arm) >= 0"
 """Whether a row's contender is one that a reader of a page has chosen, or none was."""
+
+_NARROW, _WIDE = 1.0, 2.5
+"""Powers of ten on a logarithmic axis below which it has more lines, and above which fewer."""
 
 _LETTER = 7
 """Pixels of a letter of the legend, generously."""
@@ -28,21 +32,37 @@ def dimmed(strong: float = 1.0) -> Any:
     return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
 
 
-def colour(looks: Sequence[Look]) -> alt.Color:
-    """Of the field ``arm``, with its legend."""
+def value_axis(scale: alt.Scale, *, lines: int = 5, **settings: Any) -> alt.Axis:
+    """Few lines; on a logarithmic scale at 1, 2 and 5 of each power of ten, or at these alone."""
+    plain = scale.to_dict()
+    if plain.get("type") != "log":
+        return alt.Axis(tickCount=lines, **settings)
+    low, high = plain["domain"]
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    wide = math.log10(high / low)
+    factors = (1, 2, 5) if wide < _WIDE else (1,)
+    if wide < _NARROW:
+        factors = (1, 1.5, 2, 3, 5, 7)
+    ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
+    shown = [tick for tick in ticks if low <= tick <= high]
+    return alt.Axis(format="~g", **({"values": shown} if shown else {}), **settings)
+
+
+def colour(looks: Sequence[Look], symbol: str | None = None) -> alt.Color:
+    """Of the field ``arm``, with its legend; its symbols are the shapes, where nothing is said."""
     return (
         alt.Color("arm:N")
         .scale(domain=_labels(looks), range=[look.colour for look in looks])
-        .legend(_legend(looks))
+        .legend(_legend(looks, symbol))
     )
 
 
-def dash(looks: Sequence[Look]) -> alt.StrokeDash:
+def dash(looks: Sequence[Look], symbol: str | None = None) -> alt.StrokeDash:
     """Of the field ``arm``; in the same legend."""
     return (
         alt.StrokeDash("arm:N")
         .scale(domain=_labels(looks), range=[list(look.dash) for look in looks])
-        .legend(_legend(looks))
+        .legend(_legend(looks, symbol))
     )
 
 
@@ -59,7 +79,7 @@ def _labels(looks: Sequence[Look]) -> list[str]:
     return [look.label for look in looks]
 
 
-def _legend(looks: Sequence[Look]) -> alt.Legend | None:
+def _legend(looks: Sequence[Look], symbol: str | None = None) -> alt.Legend | None:
     if len(looks) < 2:
         return None
     longest = max(map(len, _labels(looks))) * _LETTER + 60
@@ -70,4 +90,5 @@ def _legend(looks: Sequence[Look]) -> alt.Legend | None:
         symbolOpacity=1,
         labelLimit=WIDTH,
         columns=max(1, WIDTH // longest),
+        **({"symbolType": symbol} if symbol else {}),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape
+from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape, value_axis
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.values import ArmResult, Contender, Task
@@ -63,7 +63,7 @@ def seeds(
     title_of_x = f"{NAMES.get(metric, metric)}, last evaluation"
 
     def x(name: str) -> alt.X:
-        return alt.X(f"{name}:Q").title(title_of_x).scale(scale).axis(tickCount=6)
+        return alt.X(f"{name}:Q").title(title_of_x).scale(scale).axis(value_axis(scale))
 
     look = {"y": y, "color": colour(shown)}
     base = alt.Chart(alt.NamedData("arms"))

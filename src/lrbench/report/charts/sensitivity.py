@@ -10,7 +10,7 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dash, dimmed, shape
+from lrbench.report.charts.parts import NAMES, chosen, colour, dash, dimmed, shape, value_axis
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.values import ArmResult, Contender, Task
@@ -59,7 +59,12 @@ def sensitivity(
         .axis(values=rates, format="~g", grid=False, labelOverlap=True)
     )
     title_of_y = NAMES.get(metric, metric)
-    y = alt.Y("mean:Q").title(f"{title_of_y}, last evaluation").scale(scale)
+    y_title, y_axis = f"{title_of_y}, last evaluation", value_axis(scale)
+
+    def y_of(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q").title(y_title).scale(scale).axis(y_axis)
+
+    y = y_of("mean")
     base = alt.Chart(alt.NamedData("arms"))
     look = {"x": x, "color": colour(shown)}
     told = [
@@ -76,13 +81,13 @@ def sensitivity(
             alt.Chart(alt.NamedData("seeds"))
             .mark_tick(orient="horizontal", size=9, thickness=1, clip=True)
             .encode(
-                y=alt.Y("value:Q").scale(scale).title(f"{title_of_y}, last evaluation"),
+                y=y_of("value"),
                 opacity=dimmed(0.6),
                 tooltip=["arm:N", "lr:Q", "seed:Q", alt.Tooltip("value:Q", title=title_of_y)],
                 **look,
             ),
             base.mark_rule(strokeWidth=2, clip=True).encode(
-                y=alt.Y("low:Q").scale(scale), y2="high:Q", opacity=dimmed(), tooltip=told, **look
+                y=y_of("low"), y2="high:Q", opacity=dimmed(), tooltip=told, **look
             ),
             base.mark_line(strokeWidth=2, clip=True).encode(
                 y=y, strokeDash=dash(shown), opacity=dimmed(), **look

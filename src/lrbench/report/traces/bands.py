@@ -101,13 +101,11 @@ def band(curves: Sequence[Curve], level: float) -> Band:
     return Band(steps, mean, mean - half, mean + half, n)
 
 
-def geometric_band(curves: Sequence[Curve], level: float) -> Band | None:
-    """The same of logarithms: geometric means, the interval by t on the logarithms.
+def geometric_band(curves: Sequence[Curve], level: float) -> Band:
+    """The same of positive values: geometric means, the interval by t on the logarithms.
 
-    None unless all values are positive. A loss of single batches varies in proportion to its
-    height, and an interval about its mean would reach below 0.
+    A loss of single batches varies in proportion to its height: an interval about its mean would
+    reach below 0.
     """
-    if any((curve.values <= 0).any() for curve in curves):
-        return None
     found = band([Curve(curve.steps, np.log(curve.values)) for curve in curves], level)
     return Band(found.steps, np.exp(found.mean), np.exp(found.low), np.exp(found.high), found.n)

@@ -45,8 +45,7 @@ class ArmTrace:
     is_own : bool
         Whether that is the contender's own best one.
     rate, train_loss, metric : Band
-        The learning rate of every update, the loss of its batch (geometric means, if all losses
-        are positive), the metric at evaluations.
+        The learning rate of every update, the loss of its batch, the metric at evaluations.
     restarts : tuple of RestartOfArm
         The ledger over seeds.
     runs : tuple of RunTrace
@@ -78,6 +77,8 @@ class Traces:
         Updates whose training losses are drawn as their mean.
     run_bin_width : int in [1, inf)
         The same of single runs.
+    is_geometric : bool
+        Training losses are all positive, and their means geometric.
     skipped : tuple of Skipped
         Runs whose logs cannot be read.
     """
@@ -88,6 +89,7 @@ class Traces:
     arms: tuple[ArmTrace, ...]
     bin_width: int
     run_bin_width: int
+    is_geometric: bool
     skipped: tuple[Skipped, ...]
 
 
@@ -99,13 +101,28 @@ def read_traces(folder: Path, task: Task, metric: str, level: float) -> Traces:
     runs = sum(len(arm.runs) for _, arm in every)
     width = _bin_width(longest, len(every))
     run_width = max(width, _bin_width(longest, runs))
-    asked = Traces(metric, level, tuple(lengths), (), width, run_width, ())
-    read = [_arm(folder, contender, arm, asked) for contender, arm in every]
+    asked = Traces(metric, level, tuple(lengths), (), width, run_width, True, ())
+    read = [_read(folder, contender, arm, asked) for contender, arm in every]
+    losses = [curve for one in read for curve in one.losses]
+    asked = replace(asked, is_geometric=all((curve.values > 0).all() for curve in losses))
     return replace(
         asked,
-        arms=tuple(trace for trace, _ in read),
-        skipped=tuple(skipped for _, some in read for skipped in some),
+        arms=tuple(_traced(one, asked) for one in read),
+        skipped=tuple(skipped for one in read for skipped in one.skipped),
     )
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """What was read of an arm, its runs one after the other."""
+
+    contender: Contender
+    arm: ArmResult
+    rates: list[Curve]
+    losses: list[Curve]
+    runs: list[RunTrace]
+    ledgers: list[Ledger]
+    skipped: list[Skipped]
 
 
 def _bin_width(steps: int, curves: int) -> int:
@@ -113,28 +130,33 @@ def _bin_width(steps: int, curves: int) -> int:
     return -(-steps // points)
 
 
-def _arm(
-    folder: Path, contender: Contender, arm: ArmResult, asked: Traces
-) -> tuple[ArmTrace, list[Skipped]]:
-    found: list[tuple[Curve, Curve, RunTrace, Ledger]] = []
-    skipped: list[Skipped] = []
+def _read(folder: Path, contender: Contender, arm: ArmResult, asked: Traces) -> _Arm:
+    found = _Arm(contender, arm, [], [], [], [], [])
     for run in arm.runs:
         try:
-            found.append(_run(read_record(place_of(folder, run)), asked))
+            rate, loss, trace, ledger = _run(read_record(place_of(folder, run)), asked)
         except (RecordError, OSError, LookupError, TypeError, ValueError) as error:
-            skipped.append(Skipped(run, Status.CORRUPT, reason(error)))
-    losses = [loss for _, loss, *_ in found]
-    trace = ArmTrace(
-        contender=contender.label,
-        lr=arm.lr,
-        is_own=arm is contender.own,
-        rate=band([rate for rate, *_ in found], asked.level),
-        train_loss=geometric_band(losses, asked.level) or band(losses, asked.level),
-        metric=band([run.metric for _, _, run, _ in found], asked.level),
-        restarts=describe_arm(contender.label, [one for *_, one in found], asked.level).restarts,
-        runs=tuple(run for _, _, run, _ in found),
+            found.skipped.append(Skipped(run, Status.CORRUPT, reason(error)))
+            continue
+        found.rates.append(rate)
+        found.losses.append(loss)
+        found.runs.append(trace)
+        found.ledgers.append(ledger)
+    return found
+
+
+def _traced(found: _Arm, asked: Traces) -> ArmTrace:
+    level = asked.level
+    return ArmTrace(
+        contender=found.contender.label,
+        lr=found.arm.lr,
+        is_own=found.arm is found.contender.own,
+        rate=band(found.rates, level),
+        train_loss=(geometric_band if asked.is_geometric else band)(found.losses, level),
+        metric=band([run.metric for run in found.runs], level),
+        restarts=describe_arm(found.contender.label, found.ledgers, level).restarts,
+        runs=tuple(found.runs),
     )
-    return trace, skipped
 
 
 def _run(record: Record, asked: Traces) -> tuple[Curve, Curve, RunTrace, Ledger]:
