@@ -156,8 +156,9 @@ def spreads() -> Iterator[str]:
         reach = f.ppf(0.975, n - 1, n - 1)
         inside = np.mean((naive / reach <= 1) & (naive * reach >= 1))
         yield (
-            f"n={n}, correlation {rho}: {100 * held / FEWER:.1f} %, high / low {np.median(width):.1f}"
-            f" in the median (F: {100 * inside:.1f} %, {reach * reach:.1f})"
+            f"n={n}, correlation {rho}: {100 * held / FEWER:.1f} %, "
+            f"high / low {np.median(width):.1f} in the median "
+            f"(F: {100 * inside:.1f} %, {reach * reach:.1f})"
         )
 
 

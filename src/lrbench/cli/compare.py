@@ -61,6 +61,13 @@ def compare(
             help="Compare the updates until an evaluation is this good.", show_default=False
         ),
     ] = None,
+    tune_seeds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="The first so many seeds choose the learning rates, and the others are reported.",
+        ),
+    ] = 0,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Each against each, not all against the baseline.")
     ] = False,
@@ -98,6 +105,7 @@ def compare(
         by=by,
         margin=margin,
         target=target,
+        tune_seeds=tune_seeds,
         all_pairs=all_pairs,
         level=level,
     )

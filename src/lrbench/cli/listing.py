@@ -32,7 +32,8 @@ def list_(
     kind: Annotated[
         str | None,
         typer.Argument(
-            metavar="[models|datasets|optimizers|schedules|restarts|triggers]", show_default=False
+            metavar="[models|datasets|optimizers|schedules|restarts|triggers|presets]",
+            show_default=False,
         ),
     ] = None,
     names: Annotated[
@@ -48,7 +49,7 @@ def list_(
     ] = False,
     json: Json = False,
 ) -> None:
-    """List models, datasets, optimizers, schedules, restarts and triggers with their settings."""
+    """List models, datasets, optimizers, schedules, restarts, triggers and sweeps with a name."""
     from lrbench.workflows.catalogue import KINDS, catalogue, kind_meant
 
     kind = kind_meant(kind)
@@ -78,6 +79,8 @@ def list_(
                 put(_sayable(line))
         else:
             _table(name, entries)
+    if "presets" in found:
+        put("train one of these sweeps: lrbench sweep --preset NAME")
     if "schedules" in found:
         put("your own schedule: lrbench new schedule NAME")
     if not names and kind in (None, "models", "datasets", "optimizers"):

@@ -126,12 +126,17 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     estimates = [estimate(plan, workers)]
     if estimates[0].engine == "lanes":
         estimates.append(estimate_of_loop(plan, workers))
+    # What every arm of a preset has in common is told once.
+    shared = set.intersection(*(set(arm.overrides) for arm in plan.spec.arms))
+    if len(plan.spec.arms) == 1:
+        shared = set()
     arms: list[dict[str, Any]] = []
     for index, arm in enumerate(plan.spec.arms):
         jobs = [job for job in plan.jobs if job.arm == index]
         arms.append(
             {
                 "arm": " ".join(arm.overrides) or "(defaults)",
+                "apart": " ".join(one for one in arm.overrides if one not in shared),
                 "steps": arm.runs[0].train.steps,
                 "complete": sum(not job.is_missing for job in jobs),
                 "missing": sum(job.is_missing for job in jobs),
@@ -140,7 +145,7 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     if as_json:
         put_json(
             {
-                "arms": arms,
+                "arms": [{k: v for k, v in arm.items() if k != "apart"} for arm in arms],
                 "seeds": list(plan.spec.seeds),
                 "runs": len(plan.jobs),
                 "missing": len(plan.missing),
@@ -162,8 +167,12 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     for name in ("steps", "complete", "missing"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in arms:
-        table.add_row(*(inert(str(value)) for value in row.values()))
+        cells = (row["apart"] or row["arm"], row["steps"], row["complete"], row["missing"])
+        table.add_row(*(inert(str(value)) for value in cells))
     put(_headline(plan))
+    if shared:
+        common = [one for one in plan.spec.arms[0].overrides if one in shared]
+        put(f"in all arms: {' '.join(common)}")
     put(f"seeds: {', '.join(map(str, plan.spec.seeds))}")
     out().print(table)
     crew = _count(workers, "worker")

@@ -58,8 +58,10 @@ def read_series(record: Record, log: str, names: Sequence[str]) -> Series:
     assert not TEXT_COLUMNS & {*names}
     # Every field of the file, one after the other: a column is each so-manieth of them.
     fields = body.replace(b"\n", b",").split(b",")
-    if fields.pop() or len(fields) % len(columns) or len(fields) != len(columns) * body.count(
-        b"\n"
+    if (
+        fields.pop()
+        or len(fields) % len(columns)
+        or len(fields) != len(columns) * body.count(b"\n")
     ):
         raise RecordError(f"must have {len(columns)} fields in every line", key=str(path))
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lrbench.schedules.documentation import Field, Setting
     from lrbench.triggers.catalog import Parameter as TriggerParameter
 
-KINDS = ("models", "datasets", "optimizers", "schedules", "restarts", "triggers")
+KINDS = ("models", "datasets", "optimizers", "schedules", "restarts", "triggers", "presets")
 """What is listed; one of it may be asked for too, ``schedule``."""
 
 _OWN_REFERENCE = r"(windows: )?reference/schedules\.md §[\d.]+( and §\d+)?[;.]?\s*"
@@ -56,6 +56,7 @@ def catalogue(
         "schedules": _schedules,
         "restarts": lambda: _options("restart"),
         "triggers": _triggers,
+        "presets": _presets,
     }
     found = {name: makers[name]() for name in KINDS if kind in (None, name)}
     return found if kind is None or not names else {kind: _those(kind, found[kind], names)}
@@ -140,6 +141,22 @@ def _optimizers() -> list[dict[str, Any]]:
     return [
         {"name": e.name, "summary": e.summary, "settings": ["lr", *settings_of(e.builder)]}
         for e in OPTIMIZERS.values()
+    ]
+
+
+def _presets() -> list[dict[str, Any]]:
+    """Sweeps that have a name, with the overrides that they stand for."""
+    from lrbench.config.presets import presets
+
+    return [
+        {
+            "name": one.name,
+            "summary": one.summary,
+            "settings": list(one.overrides),
+            "schedules": [list(each) for each in one.schedules],
+            "seeds": one.seeds,
+        }
+        for one in presets().values()
     ]
 
 

@@ -51,6 +51,7 @@ class Asked:
 
     metrics: tuple[str, ...]
     judge: Judge
+    tuned_on: tuple[int, ...]
     goal: Goal | None
     baseline: str | None
     is_all_pairs: bool
@@ -64,6 +65,7 @@ def compare(
     by: str = "schedule",
     margin: float | None = None,
     target: float | None = None,
+    tune_seeds: int = 0,
     all_pairs: bool = False,
     level: float = 0.95,
 ) -> Comparison:
@@ -84,6 +86,9 @@ def compare(
         The largest difference that does not matter; without one nothing is called equivalent.
     target : float, optional
         Count the steps until an evaluation is at least this good.
+    tune_seeds : int in [0, number of seeds)
+        The first so many seeds choose each contender's learning rate and are not reported at it, so
+        that none looks better for having been chosen; 0: all seeds do both, which is said.
     all_pairs : bool
         Each contender against each other instead of all against the baseline.
     level : float in (0.5, 1)
@@ -109,8 +114,10 @@ def compare(
     _refuse_mismatches(mismatches, compared)
     metrics = _metrics(compared, metric)
     goal = None if target is None else Goal(metric, target)
-    asked = Asked(metrics, Judge(metrics, margin, level), goal, baseline, all_pairs)
-    tasks = _judged([task for one in groups if (task := _task(one, asked, level))], metrics)
+    tuned_on = _tuning_seeds(compared, tune_seeds)
+    judge = Judge(metrics, margin, level, tuned_on)
+    asked = Asked(metrics, judge, tuned_on, goal, baseline, all_pairs)
+    tasks = _judged([task for one in groups if (task := _task(one, asked))], metrics)
     if not tasks:
         assert baseline is not None
         raise refuse_baseline(groups, baseline)
@@ -122,6 +129,7 @@ def compare(
         level=level,
         margin=margin,
         target=target,
+        tuned_on=tuned_on,
         is_all_pairs=all_pairs,
         tasks=tuple(tasks),
         across=across(tasks, metric, level) if len(tasks) > 1 else None,
@@ -172,14 +180,27 @@ def _metrics(runs: Sequence[Run], first: str) -> tuple[str, ...]:
     return (first, *(name for name in known if name != first))
 
 
-def _task(one: Group, asked: Asked, level: float) -> Task | None:
+def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
+    seeds = sorted({run.seed for run in compared if run.is_finished})
+    if not 0 <= many < len(seeds):
+        relation = f"must leave seeds to report (there are {len(seeds)})"
+        remedy = f"--tune-seeds {len(seeds) // 2}"
+        raise ConfigError(relation, key="--tune-seeds", got=many, remedy=remedy)
+    if many and len({run.lr for run in compared}) == 1:
+        relation = "must not be given where all runs have one learning rate: none is chosen"
+        raise ConfigError(relation, key="--tune-seeds", got=many, remedy="--tune-seeds 0")
+    return tuple(seeds[:many])
+
+
+def _task(one: Group, asked: Asked) -> Task | None:
     """A task with its comparisons, not yet judged as a family; None without the baseline."""
     first, why = choose_baseline(one.entrants, asked.baseline)
     if first is None:
         return None
     entrants = [first, *(other for other in one.entrants if other is not first)]
     finished = [entrant for entrant in entrants if any(run.is_finished for run in entrant.runs)]
-    members = [contender(entrant, asked.metrics, level) for entrant in finished]
+    level = asked.judge.level
+    members = [contender(one, asked.metrics, level, asked.tuned_on) for one in finished]
     pairs = pairs_of(members, all_pairs=asked.is_all_pairs)
     makers: dict[BasisKind, Callable[..., Iterator[Row]]] = {
         "own_lr": at_own_lr,
@@ -190,7 +211,7 @@ def _task(one: Group, asked: Asked, level: float) -> Task | None:
         Basis(kind, TITLES[kind], tuple(make(asked.judge, pairs)), "", ())
         for kind, make in makers.items()
     ]
-    runners = [runner(*both) for both in zip(members, finished, strict=True)]
+    runners = [runner(*both, asked.tuned_on) for both in zip(members, finished, strict=True)]
     return Task(
         label=one.label,
         settings=one.settings,
@@ -199,7 +220,7 @@ def _task(one: Group, asked: Asked, level: float) -> Task | None:
         differing=one.differing,
         beyond=one.beyond,
         bases=tuple(bases),
-        costs=tuple(cost_curve(member, asked.metrics[0], level) for member in members),
+        costs=tuple(cost_curve(member, asked.judge) for member in members),
         courses=courses(runners, asked.judge, asked.goal),
         divergence=tuple(sentences.of_divergence(members, level)),
         notes=tuple(_notes(one, first, why, members, entrants, asked)),
@@ -225,7 +246,9 @@ def _notes(
         if not any(run.is_finished for run in entrant.runs):
             yield f"{entrant.label} is in no row: none of its {len(entrant.runs)} runs is finished"
     tried = max(len(member.arms) for member in members)
-    yield from sentences.of_selection(members, asked.metrics[0], expected_maximum(tried))
+    yield from sentences.of_selection(
+        members, asked.metrics[0], expected_maximum(tried), asked.tuned_on
+    )
 
 
 def _judged(tasks: Sequence[Task], metrics: Sequence[str]) -> list[Task]:

@@ -26,7 +26,6 @@ from lrbench.workflows.failures import failures_named
 from lrbench.workflows.results import check_results, found_record
 from lrbench.workflows.run import resolve_arm
 
-
 SEEDS = "5"
 
 

@@ -33,11 +33,32 @@ def test_seeds_are_those_of_the_published_table(effect: float, at_80: int, at_90
     assert (seeds_for(effect), seeds_for(effect, power=0.9)) == (at_80, at_90)
 
 
-@pytest.mark.parametrize(("effect", "n"), [(0.3, 4), (1.0, 10), (0.5, 34), (3.0, 4), (0.0, 7)])
+@pytest.mark.parametrize(
+    ("effect", "n"),
+    [
+        (0.3, 4),
+        (1.0, 10),
+        (0.5, 34),
+        (3.0, 4),
+        (0.0, 7),
+        (2.0, 2),
+        (0.05, 3000),
+        (1e-3, 10**7),
+    ],
+)
 def test_power_is_that_of_the_noncentral_t(effect: float, n: int) -> None:
     critical = scipy.stats.t.ppf(0.975, n - 1)
     shifted = scipy.stats.nct(n - 1, effect * n**0.5)
     assert power_at(effect, n) == pytest.approx(shifted.sf(critical) + shifted.cdf(-critical))
+
+
+@pytest.mark.parametrize("n", [2, 3, 10, 100, 4000, 10**6])
+def test_power_is_a_number_and_grows_with_the_effect(n: int) -> None:
+    effects = np.concatenate([[0.0], np.geomspace(1e-3, 1e3, 60)]) / n**0.5
+    found = np.array([power_at(effect, n) for effect in effects])
+    assert found[0] == pytest.approx(0.05, rel=1e-6)
+    assert (np.diff(found) >= -1e-12).all()
+    assert found[-1] == pytest.approx(1)
 
 
 @pytest.mark.parametrize("level", [0.95, 0.995])

@@ -219,8 +219,29 @@ def test_a_seed_can_expect_what_all_choices_of_trials_give_on_average(results):
     for k in (1, 2, 3, 4):
         chosen = [min(some, key=lambda lr: np.mean(grid[lr])) for some in combinations(grid, k)]
         by_hand = [np.mean([grid[lr][seed] for lr in chosen]) for seed in range(3)]
-        found = after(cosine, "val_loss", "val_loss", k)
+        found = after(cosine, "val_loss", k)
         assert [found[seed] for seed in range(3)] == pytest.approx(by_hand)
+
+
+def test_seeds_that_choose_learning_rates_are_not_reported_at_them(results):
+    # Lucky on the first two seeds at one learning rate, on the last two at the other.
+    results.add_arm("constant", [0.5, 0.5, 0.8, 0.7], lr=0.1)
+    results.add_arm("constant", [0.6, 0.6, 0.1, 0.2], lr=0.3)
+    results.add_arm("cosine", COSINE, lr=0.1)
+    found = compare(results.path)
+    assert row(found, "cosine").baseline_lr == 0.3
+    found = compare(results.path, tune_seeds=2)
+    assert found.tuned_on == (0, 1)
+    for kind in ("own_lr", "equal_cost"):
+        assert row(found, "cosine", kind).seeds == (2, 3)
+    one = row(found, "cosine")
+    assert one.baseline_lr == 0.1
+    assert one.values == ((0.8, 0.5), (0.7, 0.43))
+    assert member(found, "constant").reported["val_loss"].mean == pytest.approx(0.75)
+    assert rows(found, "equal_lr")[0].seeds == (0, 1, 2, 3)
+    notes = " ".join(found.tasks[0].notes)
+    assert "on seeds 0-1, which are in no figure at own best" in notes
+    assert "winner" not in notes
 
 
 def test_diverged_runs_rank_as_worst_and_are_counted_with_an_interval(results):
@@ -386,6 +407,8 @@ def test_unfinished_arms_are_named_and_hide_nothing(two):
         ({"margin": -1.0}, "--margin"),
         ({"margin": math.inf}, "--margin"),
         ({"target": math.nan}, "--target"),
+        ({"tune_seeds": 4}, "--tune-seeds"),
+        ({"tune_seeds": 2}, "--tune-seeds"),
         ({"by": "schedul"}, "--by"),
         ({"by": "dataset"}, "--by"),
         ({"baseline": "cosin"}, "--baseline"),

@@ -40,8 +40,8 @@ def across(tasks: Sequence[Task], metric: str, level: float) -> AcrossTasks | No
 
 
 def _mean(task: Task, label: str, metric: str) -> float | None:
-    own = next(one.own for one in task.contenders if one.label == label)
-    return None if own.diverged else own.estimates[metric].mean
+    one = next(one for one in task.contenders if one.label == label)
+    return None if one.own.diverged else one.reported[metric].mean
 
 
 def _sentence(labels: Sequence[str], ranking: Ranking) -> str:

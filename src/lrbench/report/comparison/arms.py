@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal
 
 from lrbench.report.comparison.contenders import Entrant
@@ -18,7 +18,12 @@ BASIN = 0.1
 """In the basin the mean loss (or rate of errors) is at most this part above the best one."""
 
 
-def contender(entrant: Entrant, metrics: Sequence[str], level: float = 0.95) -> Contender:
+def contender(
+    entrant: Entrant,
+    metrics: Sequence[str],
+    level: float = 0.95,
+    tuned_on: Collection[int] = (),
+) -> Contender:
     """An entrant with its arms described.
 
     Parameters
@@ -27,40 +32,54 @@ def contender(entrant: Entrant, metrics: Sequence[str], level: float = 0.95) -> 
     metrics : sequence of str
         The one that decides first.
     level : float in (0, 1)
+    tuned_on : collection of int
+        Seeds that choose the learning rate, and are not reported at it; empty: all do both.
     """
     by_lr: dict[float, list[Run]] = {}
     for run in entrant.runs:
         by_lr.setdefault(run.lr, []).append(run)
     arms = tuple(_arm(lr, by_lr[lr], metrics, level) for lr in sorted(by_lr))
-    best = ranking(arms, metrics[0])[0]
+    order = tuple(ranking(arms, metrics[0], tuned_on))
+    best = order[0]
     return Contender(
         label=entrant.label,
         settings=entrant.settings,
         arms=arms,
-        best=best,
+        order=order,
+        reported={
+            metric: describe(
+                (
+                    value
+                    for seed, value in outcomes_of(arms[best], metric).items()
+                    if value is not None and seed not in tuned_on
+                ),
+                level,
+            )
+            for metric in metrics
+        },
         edge=_edge(best, len(arms)),
         basin=_basin(arms, best, metrics[0]) if len(arms) > 1 else None,
     )
 
 
-def ranking(arms: Sequence[ArmResult], metric: str) -> list[int]:
+def ranking(arms: Sequence[ArmResult], metric: str, tuned_on: Collection[int] = ()) -> list[int]:
     """Places of the arms of a contender, the best first.
 
     Means are over the seeds that all arms with a finished run have, so that no learning rate is
     chosen for its luck with seeds. Arms with diverged runs come after all others, the fewer the
-    sooner; those without a finished run last.
+    sooner; those without a finished run last. With ``tuned_on`` only these seeds are looked at.
     """
-    finished = [set(arm.seeds) for arm in arms if arm.seeds]
-    shared = set.intersection(*finished) if finished else set()
+    seeds = [set(arm.seeds) & set(tuned_on or arm.seeds) for arm in arms]
+    shared = set.intersection(*filter(None, seeds)) if any(seeds) else set()
     sign = 1 if BEST[metric] is min else -1
 
     def key(place: int) -> tuple[bool, float, bool, float, float]:
         arm = arms[place]
-        outcomes = outcomes_of(arm, metric)
+        outcomes = {s: v for s, v in outcomes_of(arm, metric).items() if s in seeds[place]}
         known = [v for s, v in outcomes.items() if v is not None and (s in shared or not shared)]
         mean = describe(known).mean
-        lost = arm.diverged / len(arm.seeds) if arm.seeds else 1.0
-        return not arm.seeds, lost, mean is None, sign * (mean or 0.0), arm.lr
+        lost = sum(v is None for v in outcomes.values()) / max(len(outcomes), 1)
+        return not outcomes, lost, mean is None, sign * (mean or 0.0), arm.lr
 
     return sorted(range(len(arms)), key=key)
 

@@ -7,10 +7,10 @@ the same one, and both after the same number of trials.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from itertools import combinations
 
-from lrbench.report.comparison.arms import outcomes_of, ranking
+from lrbench.report.comparison.arms import outcomes_of
 from lrbench.report.comparison.values import ArmResult, Contender, CostCurve, CostPoint, Row
 from lrbench.report.runs import BEST
 from lrbench.stats.aggregate import describe
@@ -39,10 +39,27 @@ class Judge:
     margin : float or None
         Of the metric that decides.
     level : float in (0.5, 1)
+    tuned_on : collection of int
+        Seeds that chose the learning rates and are kept out of what is chosen by them.
     """
 
-    def __init__(self, metrics: Sequence[str], margin: float | None, level: float) -> None:
+    def __init__(
+        self,
+        metrics: Sequence[str],
+        margin: float | None,
+        level: float,
+        tuned_on: Collection[int] = (),
+    ) -> None:
         self.metrics, self.margin, self.level = metrics, margin, level
+        self.tuned_on = frozenset(tuned_on)
+
+    def own(self, one: Contender, metric: str) -> Outcomes:
+        """At its own best learning rate, of the seeds that are reported there."""
+        return self.reported(outcomes_of(one.own, metric))
+
+    def reported(self, outcomes: Outcomes) -> Outcomes:
+        """Those of the seeds that did not choose the learning rate."""
+        return {seed: value for seed, value in outcomes.items() if seed not in self.tuned_on}
 
     def contrast(
         self, baseline: Outcomes, other: Outcomes, metric: str, margin: float | None = None
@@ -95,11 +112,7 @@ class Judge:
 def at_own_lr(judge: Judge, pairs: Sequence[tuple[Contender, Contender]]) -> Iterator[Row]:
     """Each at its own best learning rate."""
     for pair in pairs:
-        row = judge.row(
-            pair,
-            lambda one, metric: outcomes_of(one.own, metric),
-            lrs=(pair[0].own.lr, pair[1].own.lr),
-        )
+        row = judge.row(pair, judge.own, lrs=(pair[0].own.lr, pair[1].own.lr))
         if row:
             yield row
 
@@ -122,14 +135,14 @@ def at_equal_cost(judge: Judge, pairs: Sequence[tuple[Contender, Contender]]) ->
         trials = min(len(one.arms) for one in pair)
         row = judge.row(
             pair,
-            lambda one, metric, k=trials: after(one, judge.metrics[0], metric, k),
+            lambda one, metric, k=trials: judge.reported(after(one, metric, k)),
             trials=trials,
         )
         if row:
             yield row
 
 
-def after(one: Contender, selected_by: str, metric: str, trials: int) -> Outcomes:
+def after(one: Contender, metric: str, trials: int) -> Outcomes:
     """What each seed can expect after so many trials, every choice of them equally likely.
 
     The best learning rate tried is the one with the best mean over seeds, the same for all seeds: a
@@ -140,7 +153,7 @@ def after(one: Contender, selected_by: str, metric: str, trials: int) -> Outcome
     dict of seed to float or None
         Seeds that all arms that can be chosen have; None where one of these runs diverged.
     """
-    order = ranking(one.arms, selected_by)
+    order = one.order
     chosen = [
         (weight, outcomes_of(one.arms[place], metric))
         for weight, place in zip(best_shares(len(order), trials), order, strict=True)
@@ -152,18 +165,18 @@ def after(one: Contender, selected_by: str, metric: str, trials: int) -> Outcome
     }
 
 
-def cost_curve(one: Contender, metric: str, level: float) -> CostCurve:
-    """The expected best of 1, 2, … trials."""
-    order = ranking(one.arms, metric)
+def cost_curve(one: Contender, judge: Judge) -> CostCurve:
+    """The expected best of 1, 2, … trials, by the metric that decides."""
+    order = one.order
     points = []
     for trials in range(1, len(order) + 1):
-        values = after(one, metric, metric, trials).values()
+        values = judge.reported(after(one, judge.metrics[0], trials)).values()
         weights = best_shares(len(order), trials)
         known = [value for value in values if value is not None]
         points.append(
             CostPoint(
                 trials=trials,
-                estimate=describe(known if len(known) == len(values) else [], level),
+                estimate=describe(known if len(known) == len(values) else [], judge.level),
                 divergence=sum(
                     weight * _lost(one.arms[place])
                     for weight, place in zip(weights, order, strict=True)

@@ -7,7 +7,7 @@ from the middle of a longer schedule: it says when a budget of these very update
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lrbench.report.comparison.bases import Judge, Outcomes
@@ -44,10 +44,11 @@ class Runner:
         return {run.seed: measure(run, metric) if run.is_complete else None for run in self.runs}
 
 
-def runner(one: Contender, entrant: Entrant) -> Runner:
-    """The runs of the arm that suits the contender best."""
+def runner(one: Contender, entrant: Entrant, tuned_on: Collection[int] = ()) -> Runner:
+    """The runs of the arm that suits the contender best, those that chose it left out."""
     names = set(one.own.runs)
-    return Runner(one, tuple(sorted((r for r in entrant.runs if r.name in names), key=_seed)))
+    runs = (run for run in entrant.runs if run.name in names and run.seed not in tuned_on)
+    return Runner(one, tuple(sorted(runs, key=_seed)))
 
 
 def courses(runners: Sequence[Runner], judge: Judge, goal: Goal | None) -> tuple[Course, ...]:

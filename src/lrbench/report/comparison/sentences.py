@@ -94,7 +94,9 @@ def interval(found: Interval | None) -> str:
     return f"[{signed_three(found.low)}, {signed_three(found.high)}]"
 
 
-def of_selection(contenders: Sequence[Contender], metric: str, expected: float) -> Iterator[str]:
+def of_selection(
+    contenders: Sequence[Contender], metric: str, expected: float, tuned_on: Sequence[int]
+) -> Iterator[str]:
     """Sentences on how the learning rates were chosen, and what that does to the figures."""
     tuned = [one for one in contenders if len(one.arms) > 1]
     if not tuned:
@@ -107,11 +109,18 @@ def of_selection(contenders: Sequence[Contender], metric: str, expected: float) 
         )
         return
     most = max(len(one.arms) for one in tuned)
-    yield (
-        f"each learning rate was chosen by its mean {metric} on the same seeds that it is reported "
-        f"on: the best of {most} looks better than it is, by up to {expected:.2f} standard errors "
-        "of a mean if all were alike (winner's curse); fresh seeds would tell"
-    )
+    if tuned_on:
+        yield (
+            f"each learning rate was chosen by its mean {metric} on {ranges(tuned_on)}, which are "
+            "in no figure at own best learning rates or equal tuning cost"
+        )
+    else:
+        yield (
+            f"each learning rate was chosen by its mean {metric} on the same seeds that it is "
+            f"reported on: the best of {most} looks better than it is, by up to {expected:.2f} "
+            "standard errors of a mean if all were alike (winner's curse); --tune-seeds N keeps N "
+            "seeds for the choice"
+        )
     for one in tuned:
         if one.edge:
             side = "smallest" if one.edge == "low" else "largest"

@@ -135,13 +135,13 @@ def of_contenders(task: Task, found: Comparison) -> Table:
     columns = [
         _text("contender", [one.label for one in task.contenders]),
         Column("lr", tuple(short(arm.lr) for arm in own)),
-        Column("runs", tuple(str(len(arm.seeds)) for arm in own)),
+        Column("runs", tuple(str(one.reported[found.metric].n) for one in task.contenders)),
     ]
     if any(arm.diverged for arm in own):
         columns.append(Column("div", tuple(str(arm.diverged) for arm in own)))
     for metric in (found.metric, found.beside):
         if metric:
-            shown = [arm.estimates[metric] for arm in own]
+            shown = [one.reported[metric] for one in task.contenders]
             number = format_for(shown)
             columns.append(Column(metric, tuple(number(one.mean) for one in shown)))
             spans = tuple(_span(one, number) for one in shown)

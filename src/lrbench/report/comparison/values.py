@@ -71,9 +71,11 @@ class Contender:
         The settings that tell it from the others.
     arms : tuple of ArmResult
         By learning rate, ascending.
-    best : int
-        Place in ``arms`` of its own best learning rate: the best mean of the metric over the seeds
-        that its arms share, arms with diverged runs after the others.
+    order : tuple of int
+        Places in ``arms``, the best first: by the mean of the metric over the seeds that its arms
+        share, arms with diverged runs after the others.
+    reported : dict of metric to Estimate
+        At its own best learning rate, of the seeds that did not choose it where others did.
     edge : {"low", "high"} or None
         That learning rate is the least or largest of several: the optimum may lie beyond.
     basin : Basin or None
@@ -84,14 +86,15 @@ class Contender:
     label: str
     settings: dict[str, Any]
     arms: tuple[ArmResult, ...]
-    best: int
+    order: tuple[int, ...]
+    reported: dict[str, Estimate]
     edge: Literal["low", "high"] | None
     basin: Basin | None
 
     @property
     def own(self) -> ArmResult:
         """The arm at its own best learning rate."""
-        return self.arms[self.best]
+        return self.arms[self.order[0]]
 
 
 @dataclass(frozen=True)
@@ -339,6 +342,9 @@ class Comparison:
     margin : float or None
         Differences smaller than this are of no matter, in the unit of the metric.
     target : float or None
+    tuned_on : tuple of int
+        Seeds that chose the learning rates and are in no figure at own best learning rates or equal
+        tuning cost; empty where the seeds that are reported chose them too.
     is_all_pairs : bool
         Every contender against every other; else all against the baseline.
     tasks : tuple of Task
@@ -359,6 +365,7 @@ class Comparison:
     level: float
     margin: float | None
     target: float | None
+    tuned_on: tuple[int, ...]
     is_all_pairs: bool
     tasks: tuple[Task, ...]
     across: AcrossTasks | None

@@ -1,1 +1,1 @@
-"""What about results should not be believed without a second look: flags, each with its evidence."""
+"""What about results should not be believed at once: flags, each with its evidence."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
+from lrbench.record.pairing import MATTERS
 from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
-from lrbench.report.sanity.study import Claim, Contender, Study, Task
+from lrbench.report.sanity.study import Arm, Claim, Contender, Facts, Study, Task
 from lrbench.stats.aggregate import describe
 from lrbench.stats.chance import correlation, expected_maximum, too_alike, too_small_spread
 from lrbench.stats.paired import LEVEL, Paired
+
+NOT_DRAWN = ("quadratic",)
+"""Models whose first weights are a setting."""
 
 TIMES_LARGER = 3.0
 """An effect this many times the largest seen before on a task is improbable."""
@@ -22,9 +26,10 @@ FEW_SEEDS = 6
 """Below it the exact tests by signs and ranks cannot reach 5 %: 2 / 2**5 is 6.25 %."""
 
 SMALLEST_SHARE = 0.25
-"""Of the pooled standard deviation; an arm with less is suspect."""
+"""Of the pooled standard deviation; an arm with less is suspect. So that it is not suspect for
+being annealed beside others that are not, it must be as far below the next narrowest one too."""
 
-CHANCE = 0.01
+CHANCE = 1e-3
 """Over all arms together: a spread that chance makes more often is not suspect."""
 
 SAME = 0.999
@@ -56,17 +61,44 @@ def of_effects(study: Study) -> Iterator[Flag]:
         yield from _alike(task)
         yield from _unconfirmed(task, claims)
     for arm in study.arms:
-        finals = [value for value in arm.finals().values() if value is not None]
-        if len(finals) > 1 and len(set(finals)) == 1:
+        yield from _no_spread(arm)
+    yield from _over_tasks(study)
+
+
+def _no_spread(arm: Arm) -> Iterator[Flag]:
+    """Seeds that do not show in what they decide, or in what comes of it."""
+    finals = [value for value in arm.finals().values() if value is not None]
+    if len(finals) > 1 and len(set(finals)) == 1:
+        yield Flag(
+            "no-spread",
+            True,
+            f"all {len(finals)} seeds of {arm.name} end with the same validation loss "
+            f"({finals[0]!r}): the seeds change nothing",
+            {"val_loss": finals[0], "seeds": list(arm.seeds)},
+            arm.ids,
+        )
+    streams = arm.runs[0].spec["streams"]
+    given = [run.result.get("inputs") for run in arm.runs]
+    if len(set(arm.seeds)) < 2 or not all(given):
+        return
+    for what, stream in (("init", "init"), ("first_batch", "order")):
+        digests = {str(inputs[what]) for inputs in given if inputs}
+        is_drawn = what != "init" or _draws_weights(arm.runs[0])
+        if len(digests) == 1 and streams[stream] is None and is_drawn:
             yield Flag(
                 "no-spread",
                 True,
-                f"all {len(finals)} seeds of {arm.name} end with the same validation loss "
-                f"({finals[0]!r}): the seeds change nothing",
-                {"val_loss": finals[0], "seeds": list(arm.seeds)},
+                f"all {len(given)} seeds of {arm.name} have the same {MATTERS[what][4:]}, though "
+                f"streams.{stream} follows the seed: the seed is not applied",
+                {"what": what, "digest": digests.pop(), "seeds": list(arm.seeds)},
                 arm.ids,
             )
-    yield from _over_tasks(study)
+
+
+def _draws_weights(run: Facts) -> bool:
+    """Those that are not drawn are the same for all seeds, and rightly so."""
+    model = run.spec["model"]
+    return model["target"] is None and model["name"] not in NOT_DRAWN
 
 
 def _beyond_experience(task: Task) -> Iterator[Flag]:
@@ -177,9 +209,10 @@ def _narrow(task: Task) -> Iterator[Flag]:
         others = [other for place, (_, other) in spreads.items() if place != key]
         freedom = sum(other.n - 1 for other in others)
         pooled = sum((other.n - 1) * (other.variance or 0.0) for other in others) / freedom
-        if not pooled or not logs.variance or logs.variance >= SMALLEST_SHARE**2 * pooled:
+        narrowest = min(other.variance or 0.0 for other in others)
+        if not logs.variance or logs.variance >= SMALLEST_SHARE**2 * narrowest:
             continue
-        chance = too_small_spread(logs.variance, pooled, logs.n)
+        chance = too_small_spread(logs.variance, narrowest, logs.n)
         if chance * len(spreads) < CHANCE:
             share = math.sqrt(logs.variance / pooled)
             yield Flag(
@@ -200,7 +233,8 @@ def _alike(task: Task) -> Iterator[Flag]:
             seeds = sorted(ours.keys() & theirs.keys())
             pairs = [(ours[s], theirs[s]) for s in seeds]
             known = [(a, b) for a, b in pairs if a is not None and b is not None]
-            if len(known) < LEAST_PAIRS:
+            # Those that are equal are one thing under two names, and told so by their logs.
+            if len(known) < LEAST_PAIRS or all(a == b for a, b in known):
                 continue
             rho = correlation([a for a, _ in known], [b for _, b in known])
             if rho is not None and rho > SAME:

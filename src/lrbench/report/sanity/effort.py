@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator
 
 from lrbench.report.notices import ranges, some
 from lrbench.report.sanity.flag import Flag
-from lrbench.report.sanity.restarts import end_of
+from lrbench.report.sanity.restarts import end_of, rates_of
 from lrbench.report.sanity.study import Arm, Contender, Facts, Study, Task
 from lrbench.spec.run import total_steps_of
 
@@ -70,7 +70,10 @@ def _unequal(task: Task) -> Iterator[Flag]:
             for amount in {value(run) for run in arm.runs}:
                 had.setdefault(amount, []).append(arm)
         told = some(
-            [f"{amount} ({some([arm.name for arm in arms], ', ')})" for amount, arms in had.items()],
+            [
+                f"{amount} ({some([arm.name for arm in arms], ', ')})"
+                for amount, arms in had.items()
+            ],
             "; ",
         )
         yield Flag(
@@ -119,11 +122,8 @@ def _cut_off(task: Task) -> Iterator[Flag]:
 
 def _lowest(arm: Arm) -> float | None:
     """The lowest rate after the largest one, as a share of it."""
-    for run in arm.runs:
-        if run.updates is not None and len(run.updates.lr) and run.updates.lr.max() > 0:
-            rates = run.updates.lr
-            return float(rates[int(rates.argmax()) :].min() / rates.max())
-    return None
+    rates = rates_of(arm)
+    return None if rates is None else float(rates[int(rates.argmax()) :].min() / rates.max())
 
 
 def _picked_seeds(study: Study) -> Iterator[Flag]:

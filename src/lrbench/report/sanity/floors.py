@@ -137,9 +137,7 @@ def _opposite(task: Task) -> Iterator[Flag]:
             [theirs[run.seed].final_train_loss for run in runs],
             [run.final_train_loss for run in runs],
         )
-        held_out = paired(
-            [theirs[run.seed].final() for run in runs], [run.final() for run in runs]
-        )
+        held_out = paired([theirs[run.seed].final() for run in runs], [run.final() for run in runs])
         if (
             train.judgement == "helped"
             and held_out.judgement == "hurt"

@@ -55,7 +55,9 @@ def _changed_between_seeds(study: Study) -> Iterator[Flag]:
         if len(found) > 1:
             groups = sorted(found.values(), key=len, reverse=True)
             name = str(groups[0][0].spec["dataset"]["name"])
-            told = some([f"{len(group)} runs as {printable(group[0].run)}" for group in groups], "; ")
+            told = some(
+                [f"{len(group)} runs as {printable(group[0].run)}" for group in groups], "; "
+            )
             yield Flag(
                 "changed-data",
                 True,

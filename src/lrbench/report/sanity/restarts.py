@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lrbench.report.escapes import printable
 from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
-from lrbench.report.sanity.study import Arm, Facts, Study, Task
+from lrbench.report.sanity.study import Arm, Facts, Floats, Study, Task
 from lrbench.stats.aggregate import describe
 
 KEPT = "kept"
@@ -164,8 +164,14 @@ def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
 
 
 def end_of(arm: Arm) -> float | None:
-    """The last learning rate as a share of the largest, of the first run whose log was read."""
+    """The last learning rate as a share of the largest, of the first run that came to its end."""
+    rates = rates_of(arm)
+    return None if rates is None else float(rates[-1] / rates.max())
+
+
+def rates_of(arm: Arm) -> Floats | None:
+    """The learning rates of the first run that came to its end; None where no log was read."""
     for run in arm.runs:
-        if run.updates is not None and len(run.updates.lr) and run.updates.lr.max() > 0:
-            return float(run.updates.lr[-1] / run.updates.lr.max())
+        if not run.diverged and run.updates is not None and run.updates.lr.max(initial=0.0) > 0:
+            return run.updates.lr
     return None

@@ -314,8 +314,8 @@ def study_of(
     for key, of_arm in by_arm.items():
         spec = of_arm[0].spec
         name, contender_name, task_name = names[key]
-        of_arm = sorted(of_arm, key=lambda run: run.seed)
-        arm = Arm(name, float(spec["optimizer"]["lr"]), tuple(of_arm))
+        by_seed = sorted(of_arm, key=lambda run: run.seed)
+        arm = Arm(name, float(spec["optimizer"]["lr"]), tuple(by_seed))
         arms.append(arm)
         if spec.get("fork") is not None:
             continue
@@ -358,12 +358,13 @@ def _names(rows: Sequence[Row]) -> dict[str, tuple[str, str, str]]:
         return {}
     arms = one_row_an_arm(runs_frame(rows))
     apart = differing(arms, settings_in(arms))
+    of_task = [key for key in apart if key.startswith(("dataset.", "model."))]
     names = {}
     for arm in arms.to_dict("records"):
         whole = {key: arm[key] for key in dict.fromkeys(("schedule", *apart))}
         names[str(arm["arm"])] = (
             label(whole),
             label({key: value for key, value in whole.items() if key != LR}),
-            label({key: arm[key] for key in ("dataset", "model")}),
+            label({key: arm[key] for key in ("dataset", "model", *of_task)}),
         )
     return names
