@@ -338,7 +338,7 @@ def find_foreign(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
-        if entry.name in (layout.SWEEPS, layout.TWINS) or entry.name.startswith("."):
+        if entry.name in layout.OWN or entry.name.startswith("."):
             continue
         path = folder / entry.name
         if not (entry.is_dir(follow_symlinks=False) and _looks_like_a_record(path)):

@@ -23,6 +23,7 @@ def contenders_in(
     by: str = "schedule",
     baseline: str | None = None,
     margin: float | None = None,
+    tune_seeds: int = 0,
     level: float = 0.95,
 ) -> Comparison:
     """A comparison of the arms in ``folder``; one without rows where there is only one to show.
@@ -37,15 +38,24 @@ def contenders_in(
     try:
         return compare(folder, metric=metric, by=by, baseline=baseline, margin=margin, level=level)
     except ConfigError as error:
-        if error.problems[0].key != "--by" or by != "schedule" or baseline is not None:
+        if error.problems[0].key != "--by" or by != "schedule" or baseline or tune_seeds:
             raise
-    return _alone(folder, metric, level)
+    return described_in(folder, metric, level)
 
 
-def _alone(folder: Path, metric: str, level: float) -> Comparison:
-    """Every schedule of every dataset and model, held against nothing."""
+def described_in(folder: Path, metric: str, level: float) -> Comparison:
+    """Every schedule of every dataset and model, held against nothing.
+
+    Raises
+    ------
+    ConfigError
+        No run is finished, or ``metric`` is none of theirs.
+    """
     runs, skipped, mismatches = gather(folder)
     finished = [run for run in runs if run.is_finished]
+    if not finished:
+        remedy = f"lrbench status {folder}"
+        raise ConfigError("must hold finished runs", key=str(folder), remedy=remedy)
     known = metrics_of(finished)
     if metric not in known:
         relation = f"must be a metric of all of these runs ({', '.join(known)})"
@@ -70,6 +80,7 @@ def _alone(folder: Path, metric: str, level: float) -> Comparison:
         level=level,
         margin=None,
         target=None,
+        tuned_on=(),
         is_all_pairs=False,
         tasks=tuple(tasks),
         across=None,

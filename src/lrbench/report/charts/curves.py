@@ -9,7 +9,7 @@ import altair as alt
 import numpy as np
 
 from lrbench.report.charts.look import MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import CHOSEN, NAMES, chosen, colour, dash, value_axis
+from lrbench.report.charts.parts import CHOSEN, NAMES, chosen, colour, dash, value_axis, value_scale
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded, thin
 from lrbench.report.escapes import printable
@@ -206,10 +206,8 @@ class _Panels:
         if kind == "rate":
             return alt.Scale(domain=[0, high * 1.05 or 1], nice=False)
         is_loss = kind == "train_loss" or self.traces.metric == "val_loss"
-        if is_loss and low > 0 and high > LOG_FROM * low:
-            return alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False, clamp=True)
-        room = (high - low) * 0.04 or abs(low) * 0.04 or 1.0
-        return alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+        is_log = is_loss and low > 0 and high > LOG_FROM * low
+        return value_scale(low, high, is_log=is_log)
 
     def _phases(self, x: alt.X, *, has_text: bool) -> Iterator[alt.Chart]:
         if len(self.traces.total_steps) != 1:

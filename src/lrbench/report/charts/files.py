@@ -17,17 +17,19 @@ ENDINGS = (".png", ".svg", ".html")
 _PNG_SCALE = 2.0
 
 
-def require_ending(path: Path, key: str) -> None:
+def require_ending(path: Path, key: str, endings: tuple[str, ...] = ENDINGS) -> None:
     """A file can be written to ``path``, as far as its name and its folder tell.
 
     Raises
     ------
     ConfigError
-        About ``key``: the ending is none of :data:`ENDINGS`, or there is no such folder.
+        About ``key``: the ending is none of ``endings``, or there is no such folder.
     """
-    if path.suffix.lower() not in ENDINGS:
-        relation = f"must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
-        remedy = f"{key} {quote(str(path.with_suffix(ENDINGS[0])))}" if path.name else None
+    if path.suffix.lower() not in endings:
+        relation = (
+            f"must end in {' or '.join([', '.join(endings[:-1]), endings[-1]][-len(endings) :])}"
+        )
+        remedy = f"{key} {quote(str(path.with_suffix(endings[0])))}" if path.name else None
         raise ConfigError(relation, key=key, got=str(path), remedy=remedy)
     if not path.parent.is_dir():
         relation = "must lie in a folder that exists"

@@ -32,6 +32,14 @@ def dimmed(strong: float = 1.0) -> Any:
     return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
 
 
+def value_scale(low: float, high: float, *, is_log: bool) -> alt.Scale:
+    """From ``low`` to ``high`` and a little beyond, wherever 0 is."""
+    if is_log:
+        return alt.Scale(type="log", domain=[low / 1.1, high * 1.1], nice=False, clamp=True)
+    room = (high - low) * 0.04 or abs(low) * 0.04 or 1.0
+    return alt.Scale(domain=[low - room, high + room], nice=False, zero=False)
+
+
 def value_axis(scale: alt.Scale, *, lines: int = 5, **settings: Any) -> alt.Axis:
     """Few lines; on a logarithmic scale at 1, 2 and 5 of each power of ten, or at these alone."""
     plain = scale.to_dict()

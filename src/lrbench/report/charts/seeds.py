@@ -9,7 +9,15 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape, value_axis
+from lrbench.report.charts.parts import (
+    NAMES,
+    chosen,
+    colour,
+    dimmed,
+    shape,
+    value_axis,
+    value_scale,
+)
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.values import ArmResult, Contender, Task
@@ -47,13 +55,7 @@ def seeds(
     values = [mark["value"] for mark in marks]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     is_log = metric == "val_loss" and low > 0 and high > LOG_FROM * low
-    room = (high - low) * 0.04 or 0.05
-    scale = alt.Scale(
-        type="log" if is_log else "linear",
-        domain=[low / 1.1, high * 1.1] if is_log else [low - room, high + room],
-        nice=False,
-        zero=False,
-    )
+    scale = value_scale(low, high, is_log=is_log)
     y = (
         alt.Y("row:N")
         .title(None)

@@ -10,7 +10,16 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dash, dimmed, shape, value_axis
+from lrbench.report.charts.parts import (
+    NAMES,
+    chosen,
+    colour,
+    dash,
+    dimmed,
+    shape,
+    value_axis,
+    value_scale,
+)
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.values import ArmResult, Contender, Task
@@ -46,9 +55,7 @@ def sensitivity(
     ]
     low, high = (min(finals), max(finals)) if finals else (0.0, 1.0)
     is_log = low > 0 and high > LOG_FROM * low and metric == "val_loss"
-    room = (high - low) * 0.05 or 0.05
-    domain = [low / 1.1, high * 1.1] if is_log else [low - room, high + room]
-    scale = alt.Scale(type="log" if is_log else "linear", domain=domain, nice=False, zero=False)
+    scale = value_scale(low, high, is_log=is_log)
     rates = sorted({arm.lr for _, arm in arms})
     beyond = max(1.1, (rates[-1] / rates[0]) ** 0.08)
     aside = _aside(rates, [look.label for look in shown])

@@ -54,7 +54,7 @@ def tell(
             yield from fill(f"  {remark}", width, "    ")
         if arm.restarts:
             heads = [f"restart {one.restart}" for one in arm.restarts]
-            yield from side_by_side(heads, _lines(arm.restarts), width)
+            yield from side_by_side(heads, lines(arm.restarts), width)
         if has_layers:
             yield from _layers(arm, width, whole_model)
         yield from _spreads(arm, width)
@@ -129,7 +129,7 @@ def _remarks(arm: ArmLedger) -> Iterator[str]:
                 yield f"restart {one.restart}, {what}: {some(told, ', ')}"
 
 
-def _lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
+def lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
     told = [Line("  runs (n)", tuple(str(one.n) for one in restarts))]
     for section in SECTIONS:
         measures = [
