@@ -12,6 +12,7 @@ from typing import Any
 
 from lrbench.errors import PairingError, RecordError
 from lrbench.record import layout
+from lrbench.record.memory import remembering
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import UNREADABLE, Status, read_json, read_record
 from lrbench.report.charts.curves import curves
@@ -119,6 +120,11 @@ def report(
 
 def gather(folder: Path, *, metric: str, by: str, level: float, **asked: Any) -> Facts:
     """The facts a report is made from; see :func:`report`."""
+    with remembering():
+        return _gathered(folder, metric=metric, by=by, level=level, **asked)
+
+
+def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any) -> Facts:
     refusal = ""
     try:
         comparison = contenders_in(folder, metric=metric, by=by, level=level, **asked)

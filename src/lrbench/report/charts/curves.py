@@ -21,6 +21,9 @@ from lrbench.report.traces.read import ArmTrace, RunTrace, Traces
 MOST_RULES = 60
 """Restarts that get a line through the panels; of more, the lines would hide the curves."""
 
+MOST_BANDS = 5
+"""Arms whose intervals are drawn unasked."""
+
 MOST_HOVERED = 4_000
 """Points of mean curves that answer the pointer; of more, a page would be slow."""
 
@@ -103,7 +106,7 @@ def curves(
     return Picture(
         name=name,
         title=title,
-        caption=" ".join(_caption(traces, rate, is_log=panels.is_log)),
+        caption=" ".join(_caption(traces, rate, panels)),
         chart=chart,
         data=panels.data(),
         looks=tuple(shown),
@@ -121,6 +124,7 @@ class _Panels:
         self.colour, self.dash = (channel(looks, "stroke") for channel in (colour, dash))
         strong = [arm for arm in traces.arms if (arm.is_own if rate is None else arm.lr == rate)]
         self.is_hovered = sum(len(arm.train_loss.steps) for arm in strong) <= MOST_HOVERED
+        self.has_bands = len(strong) <= MOST_BANDS
         self.has_rules = sum(len(arm.restarts) for arm in strong) <= MOST_RULES
         self.restarts = [row for arm in traces.arms for row in _restart_rows(arm)]
         self.scales = {kind: self._scale(kind) for kind in _HEIGHTS}
@@ -150,7 +154,9 @@ class _Panels:
         named = [alt.Tooltip("arm:N", title="arm"), alt.Tooltip("lr:Q", title="base rate")]
         layers = [
             *self._phases(x, has_text=is_last),
-            strong.mark_area(opacity=0.16, **shape).encode(
+            self._banded(strong)
+            .mark_area(opacity=0.16, **shape)
+            .encode(
                 y=alt.Y("low:Q")
                 .title(y_title)
                 .scale(scale)
@@ -191,6 +197,12 @@ class _Panels:
         layers += self._restarts(kind, x)
         layers[0] = layers[0].properties(name=f"zoomed_{kind}")
         return alt.layer(*layers).properties(width=WIDTH, height=_HEIGHTS[kind])
+
+    def _banded(self, strong: alt.Chart) -> alt.Chart:
+        """Arms whose intervals are drawn: many of them would hide each other and the curves."""
+        if self.has_bands:
+            return strong
+        return strong.transform_filter("indexof(chosen, datum.arm) >= 0")
 
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of all panels; a curve is one row, taken apart where it is drawn."""
@@ -323,13 +335,15 @@ def _numbers(values: Floats) -> list[float | None]:
     return [rounded(value) for value in values.tolist()]
 
 
-def _caption(traces: Traces, rate: float | None, *, is_log: bool) -> Iterator[str]:
+def _caption(traces: Traces, rate: float | None, panels: _Panels) -> Iterator[str]:
     counts = sorted({len(arm.runs) for arm in traces.arms})
     if counts[-1:] == [1]:
         yield "One run of each arm."
     else:
         seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
         yield f"Means over {seeds} seeds of each arm, with {100 * traces.level:g} % t intervals."
+    if not panels.has_bands:
+        yield "Intervals only of those chosen in the legend: so many would hide each other."
     if any(not arm.is_own for arm in traces.arms):
         which = "its own best learning rate" if rate is None else f"learning rate {rate:g}"
         yield f"Strong: each at {which}; faint: the same at the other rates that were run."
@@ -340,7 +354,7 @@ def _caption(traces: Traces, rate: float | None, *, is_log: bool) -> Iterator[st
             f"To be drawn, {traces.bin_width} updates are one point: of the losses their mean, of "
             "the learning rate the first, last, smallest and largest of longer parts."
         )
-    if is_log:
+    if panels.is_log:
         yield "Losses on a logarithmic axis."
     if any(arm.restarts for arm in traces.arms):
         yield "Triangles and dotted lines: warm restarts, at the median step over seeds."

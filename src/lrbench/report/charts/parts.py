@@ -32,6 +32,22 @@ def dimmed(strong: float = 1.0) -> Any:
     return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
 
 
+def extent(values: Sequence[float], ends: Sequence[float | None], *, is_log: bool) -> list[float]:
+    """From the lowest to the highest of ``values`` and of the ends of their intervals.
+
+    An interval of two or three seeds may be so wide that it would leave no room for the rest: its
+    ends count as far as the values reach once more to either side.
+    """
+    if not values:
+        return [0.1, 1.0]
+    low, high = min(values), max(values)
+    known = [end for end in ends if end is not None]
+    lowest, highest = min([low, *known]), max([high, *known])
+    if is_log:
+        return [max(lowest, low * low / high), min(highest, high * high / low)]
+    return [max(lowest, low - (high - low)), min(highest, high + (high - low))]
+
+
 def value_scale(low: float, high: float, *, is_log: bool) -> alt.Scale:
     """From ``low`` to ``high`` and a little beyond, wherever 0 is."""
     if is_log:

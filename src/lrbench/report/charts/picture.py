@@ -69,7 +69,7 @@ class Picture:
         return _without_legends(spec) if self.looks else spec
 
     def _spec(self, config: dict[str, Any]) -> dict[str, Any]:
-        spec = dict(self.chart.to_dict()) | {"config": config}
+        spec = dict(self.chart.to_dict(validate=False)) | {"config": config}
         return spec | {"datasets": spec.get("datasets", {}) | dict(self.data)}
 
 

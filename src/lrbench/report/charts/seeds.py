@@ -14,6 +14,7 @@ from lrbench.report.charts.parts import (
     chosen,
     colour,
     dimmed,
+    extent,
     shape,
     value_axis,
     value_scale,
@@ -55,7 +56,9 @@ def seeds(
     values = [mark["value"] for mark in marks]
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     is_log = metric == "val_loss" and low > 0 and high > LOG_FROM * low
-    scale = value_scale(low, high, is_log=is_log)
+    estimates = [arm.estimates[metric] for _, arm in arms]
+    ends = [end for one in estimates for end in (one.low, one.high)]
+    scale = value_scale(*extent(values, ends, is_log=is_log), is_log=is_log)
     y = (
         alt.Y("row:N")
         .title(None)

@@ -16,6 +16,7 @@ from lrbench.report.charts.parts import (
     colour,
     dash,
     dimmed,
+    extent,
     shape,
     value_axis,
     value_scale,
@@ -55,7 +56,9 @@ def sensitivity(
     ]
     low, high = (min(finals), max(finals)) if finals else (0.0, 1.0)
     is_log = low > 0 and high > LOG_FROM * low and metric == "val_loss"
-    scale = value_scale(low, high, is_log=is_log)
+    estimates = [arm.estimates[metric] for _, arm in arms]
+    ends = [end for one in estimates for end in (one.low, one.high)]
+    scale = value_scale(*extent(finals, ends, is_log=is_log), is_log=is_log)
     rates = sorted({arm.lr for _, arm in arms})
     beyond = max(1.1, (rates[-1] / rates[0]) ** 0.08)
     aside = _aside(rates, [look.label for look in shown])

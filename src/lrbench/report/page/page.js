@@ -10,7 +10,7 @@
     const text = JSON.stringify(picture.spec);
     const spec = JSON.parse(text, (key, value) => {
       if (key === "width" && value === picture.panel) return width;
-      if (key === "labelLimit" && room < narrow) return Math.min(value, Math.floor(room * 0.3));
+      if (key === "labelLimit" && room < narrow) return Math.min(value, Math.floor(room * 0.37));
       return value;
     });
     if ("columns" in spec) spec.columns = columns;

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from lrbench.errors import RecordError
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.record.series import read_series
@@ -17,6 +19,9 @@ from lrbench.report.traces.places import place_of
 
 POINTS = 240
 """Of one mean curve at most; of many, fewer."""
+
+_COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
+"""Those that sanity flags are about too, so that a report reads them once."""
 
 FEWEST = 48
 ALL_POINTS = 20_000
@@ -161,14 +166,15 @@ def _traced(found: _Arm, asked: Traces) -> ArmTrace:
 
 def _run(record: Record, asked: Traces) -> tuple[Curve, Curve, RunTrace, Ledger]:
     """Rate and binned training loss for the arm's bands; what is drawn of the run; its ledger."""
-    steps = read_series(record, "steps.csv", ("step", "lr", "train_loss"))
-    evals = read_series(record, "evals.csv", ("step", asked.metric))
-    loss = finite(steps["step"], steps["train_loss"])
-    metric = finite(evals["step"], evals[asked.metric])
+    updates = read_series(record, "steps.csv", _COLUMNS)
+    steps = np.arange(len(updates["lr"]), dtype=np.float64)  # row t is of update t
+    evals = record.log("evals.csv")
+    loss = finite(steps, updates["train_loss"])
+    metric = finite(*(np.array(evals.column(name), float) for name in ("step", asked.metric)))
     if len(metric.steps) > POINTS:
         metric = binned(metric, asked.bin_width)
     return (
-        finite(steps["step"], steps["lr"]),
+        finite(steps, updates["lr"]),
         binned(loss, asked.bin_width),
         RunTrace(record.run_id, record.spec["seed"], binned(loss, asked.run_bin_width), metric),
         read_ledger(record),
