@@ -50,8 +50,8 @@ def main(runs: int, steps: int = STEPS, tell: Callable[[str], None] = print) -> 
         size = (folder / "r.html").stat().st_size / 1e6
         many = len(list((folder / "many").iterdir()))
         tell(
-            f"{many} runs of {steps} updates: {seconds[0]:.1f} s the first time ({busy[0]:.1f} s of "
-            f"one core), {seconds[1]:.1f} s the next ({busy[1]:.1f} s), {size:.2f} MB"
+            f"{many} runs of {steps} updates: {seconds[0]:.1f} s the first time ({busy[0]:.1f} s "
+            f"of one core), {seconds[1]:.1f} s the next ({busy[1]:.1f} s), {size:.2f} MB"
         )
         return busy[0], size
 

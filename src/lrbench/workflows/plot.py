@@ -168,4 +168,5 @@ def _unknown(key: str, got: str | None, known: Sequence[str]) -> ConfigError:
     close = nearest(got, known) if got else None
     shown = close or known[0]
     relation = f"must be one of {', '.join(map(repr, known))}"
-    return ConfigError(relation, key=key, got=got, remedy=f"{key} {shown!r}")
+    given = {"got": got} if got is not None else {}
+    return ConfigError(relation, key=key, remedy=f"{key} {shown!r}", **given)

@@ -9,7 +9,16 @@ import altair as alt
 import numpy as np
 
 from lrbench.report.charts.look import MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import CHOSEN, NAMES, chosen, colour, dash, value_axis, value_scale
+from lrbench.report.charts.parts import (
+    CHOSEN,
+    NAMES,
+    chosen,
+    colour,
+    dash,
+    extent,
+    value_axis,
+    value_scale,
+)
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded, thin
 from lrbench.report.escapes import printable
@@ -122,13 +131,14 @@ class _Panels:
         self.traces = traces
         self.total = traces.total_steps[-1] if traces.total_steps else 1
         self.colour, self.dash = (channel(looks, "stroke") for channel in (colour, dash))
-        strong = [arm for arm in traces.arms if (arm.is_own if rate is None else arm.lr == rate)]
+        self.strong = [arm for arm in traces.arms if _is_strong(arm, rate)]
+        strong = self.strong
         self.is_hovered = sum(len(arm.train_loss.steps) for arm in strong) <= MOST_HOVERED
         self.has_bands = len(strong) <= MOST_BANDS
         self.has_rules = sum(len(arm.restarts) for arm in strong) <= MOST_RULES
         self.restarts = [row for arm in traces.arms for row in _restart_rows(arm)]
         self.scales = {kind: self._scale(kind) for kind in _HEIGHTS}
-        self.is_log = any("type" in scale.to_dict() for scale in self.scales.values())
+        self.is_log = any(scale.to_dict().get("type") == "log" for scale in self.scales.values())
 
     def panel(self, kind: str, y_title: str) -> alt.LayerChart:
         """One of the panels; all have the same zoom."""
@@ -198,6 +208,11 @@ class _Panels:
         layers[0] = layers[0].properties(name=f"zoomed_{kind}")
         return alt.layer(*layers).properties(width=WIDTH, height=_HEIGHTS[kind])
 
+    def floor(self, kind: str) -> float:
+        """The lower end of the axis."""
+        plain = self.scales[kind].to_dict()
+        return float(plain["domain"][0] if "domain" in plain else plain["domainMin"])
+
     def _banded(self, strong: alt.Chart) -> alt.Chart:
         """Arms whose intervals are drawn: many of them would hide each other and the curves."""
         if self.has_bands:
@@ -207,19 +222,33 @@ class _Panels:
     def data(self) -> dict[str, list[dict[str, Any]]]:
         """The rows of all panels; a curve is one row, taken apart where it is drawn."""
         arms = self.traces.arms
-        rows = {k: [_row(arm, k, self.scales[k].domain[0]) for arm in arms] for k in _HEIGHTS}
+        rows = {k: [_row(arm, k, self.floor(k)) for arm in arms] for k in _HEIGHTS}
         for kind in ("train_loss", "metric"):
             rows[f"{kind}_of_runs"] = [_run_row(arm, run, kind) for arm in arms for run in arm.runs]
         return rows | {"restarts": self.restarts}
 
     def _scale(self, kind: str) -> alt.Scale:
-        """From the lowest to the highest single run: an interval of two runs may be far wider."""
-        low, high = _extent(self.traces, kind)
+        """As far as the runs drawn strongly reach: an interval of two runs may be far wider, and a
+        run that diverges much higher."""
         if kind == "rate":
-            return alt.Scale(domain=[0, high * 1.05 or 1], nice=False)
+            return self._scale_of_rates()
+        low, high = _extent(self.strong, kind)
         is_loss = kind == "train_loss" or self.traces.metric == "val_loss"
         is_log = is_loss and low > 0 and high > LOG_FROM * low
-        return value_scale(low, high, is_log=is_log)
+        others = _extent(self.traces.arms, kind)
+        return value_scale(*extent([low, high], others, is_log=is_log), is_log=is_log)
+
+    def _scale_of_rates(self) -> alt.Scale:
+        """From 0 to the largest rate, which on a page depends on the base rate that is chosen."""
+        top = {arm.lr: 0.0 for arm in self.traces.arms}
+        own = 0.0
+        for arm in self.traces.arms:
+            largest = max(arm.rate.mean.tolist(), default=0.0)
+            top[arm.lr] = max(top[arm.lr], largest)
+            own = max(own, largest) if any(arm is one for one in self.strong) else own
+        factor = max((largest / lr for lr, largest in top.items()), default=1.0)
+        end = f"rate === null ? {1.05 * own or 1.0!r} : {1.05 * factor or 1.0!r} * rate"
+        return alt.Scale(domainMin=0, domainMax=alt.ExprRef(end), nice=False)
 
     def _phases(self, x: alt.X, *, has_text: bool) -> Iterator[alt.Chart]:
         if len(self.traces.total_steps) != 1:
@@ -322,13 +351,15 @@ def _restart_rows(arm: ArmTrace) -> Iterator[dict[str, Any]]:
         }
 
 
-def _extent(traces: Traces, kind: str) -> tuple[float, float]:
-    if kind == "rate":
-        parts = [arm.rate.mean for arm in traces.arms]
-    else:
-        parts = [getattr(run, kind).values for arm in traces.arms for run in arm.runs]
+def _is_strong(arm: ArmTrace, rate: float | None) -> bool:
+    return arm.is_own if rate is None else arm.lr == rate
+
+
+def _extent(arms: Sequence[ArmTrace], kind: str) -> tuple[float, float]:
+    """Of single runs."""
+    parts = [getattr(run, kind).values for arm in arms for run in arm.runs]
     every = np.concatenate([*parts, np.zeros(0)])
-    return (float(every.min()), float(every.max())) if len(every) else (0.0, 1.0)
+    return (float(every.min()), float(every.max())) if len(every) else (0.1, 1.0)
 
 
 def _numbers(values: Floats) -> list[float | None]:
@@ -356,6 +387,8 @@ def _caption(traces: Traces, rate: float | None, panels: _Panels) -> Iterator[st
         )
     if panels.is_log:
         yield "Losses on a logarithmic axis."
+    if len(panels.strong) < len(traces.arms):
+        yield "What lies far beyond those drawn strongly is cut off."
     if any(arm.restarts for arm in traces.arms):
         yield "Triangles and dotted lines: warm restarts, at the median step over seeds."
     if len(traces.total_steps) == 1:

@@ -161,7 +161,7 @@ def _rows(basis: Basis) -> Iterator[dict[str, Any]]:
             "p": p or "no test",
             "least": significant(found.least_effect),
             "verdict": found.verdict,
-            "said": found.verdict if mean else f"{found.verdict}: runs diverged, so no mean",
+            "said": found.verdict if mean else f"{found.verdict} (runs diverged)",
         }
 
 

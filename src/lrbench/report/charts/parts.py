@@ -15,8 +15,13 @@ NAMES = {"val_loss": "validation loss", "val_accuracy": "validation accuracy"}
 CHOSEN = "chosen.length === 0 || indexof(chosen, datum.arm) >= 0"
 """Whether a row's contender is one that a reader of a page has chosen, or none was."""
 
+BEYOND = 0.3
+
 _NARROW, _WIDE = 1.0, 2.5
 """Powers of ten on a logarithmic axis below which it has more lines, and above which fewer."""
+
+_MOST_POWERS = 6
+"""Lines at powers of ten."""
 
 _LETTER = 7
 """Pixels of a letter of the legend, generously."""
@@ -32,20 +37,22 @@ def dimmed(strong: float = 1.0) -> Any:
     return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
 
 
-def extent(values: Sequence[float], ends: Sequence[float | None], *, is_log: bool) -> list[float]:
-    """From the lowest to the highest of ``values`` and of the ends of their intervals.
+def extent(values: Sequence[float], others: Sequence[float | None], *, is_log: bool) -> list[float]:
+    """From the lowest to the highest of ``values``, and somewhat beyond if ``others`` lie there.
 
-    An interval of two or three seeds may be so wide that it would leave no room for the rest: its
-    ends count as far as the values reach once more to either side.
+    An interval of two seeds, or a run that diverges, would leave no room for the rest: they count
+    as far as :data:`BEYOND` of the range of ``values`` to either side.
     """
     if not values:
         return [0.1, 1.0]
     low, high = min(values), max(values)
-    known = [end for end in ends if end is not None]
+    known = [other for other in others if other is not None]
     lowest, highest = min([low, *known]), max([high, *known])
     if is_log:
-        return [max(lowest, low * low / high), min(highest, high * high / low)]
-    return [max(lowest, low - (high - low)), min(highest, high + (high - low))]
+        room = (high / low) ** BEYOND
+        return [max(lowest, low / room), min(highest, high * room)]
+    room = BEYOND * (high - low)
+    return [max(lowest, low - room), min(highest, high + room)]
 
 
 def value_scale(low: float, high: float, *, is_log: bool) -> alt.Scale:
@@ -62,8 +69,9 @@ def value_axis(scale: alt.Scale, *, lines: int = 5, **settings: Any) -> alt.Axis
     if plain.get("type") != "log":
         return alt.Axis(tickCount=lines, **settings)
     low, high = plain["domain"]
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     wide = math.log10(high / low)
+    every = max(1, math.ceil(wide / _MOST_POWERS))
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1, every)
     factors = (1, 2, 5) if wide < _WIDE else (1,)
     if wide < _NARROW:
         factors = (1, 1.5, 2, 3, 5, 7)

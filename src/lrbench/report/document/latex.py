@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from lrbench.report.document.blocks import (
     Block,
@@ -15,6 +16,7 @@ from lrbench.report.document.blocks import (
     Shown,
 )
 from lrbench.report.escapes import latex
+from lrbench.report.tables import Column
 from lrbench.report.tables import to_latex as table
 
 _PREAMBLE = r"""\documentclass[a4paper]{article}
@@ -24,6 +26,11 @@ _PREAMBLE = r"""\documentclass[a4paper]{article}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
 \begin{document}"""
+
+ROWS = 40
+"""Of a table on one page."""
+
+_SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" + "\n"
 
 
 def to_latex(document: Document) -> str:
@@ -47,13 +54,19 @@ def _block(block: Block) -> Iterator[str]:
             yield rf"{{\ttfamily\small {told}\par}}"
         case Listing(title, columns, notes):
             yield rf"\textit{{{latex(title)}}}"
-            if columns:
-                yield r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
-                yield f"{table(columns)}}}"
+            for part in _parts(columns):
+                yield f"{_SHRUNK}{table(part)}}}"
             if notes:
                 yield rf"{{\small {_items(notes)}}}"
         case Shown():
             pass
+
+
+def _parts(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """The rows of a table, as many as a page has room for."""
+    rows = len(columns[0].cells) if columns else 0
+    for first in range(0, rows, ROWS):
+        yield [replace(one, cells=one.cells[first : first + ROWS]) for one in columns]
 
 
 def _items(items: tuple[str, ...]) -> str:

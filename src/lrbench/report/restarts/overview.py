@@ -130,6 +130,7 @@ def _remarks(arm: ArmLedger) -> Iterator[str]:
 
 
 def lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
+    """The table of all restarts of an arm; no line of what none of them has."""
     told = [Line("  runs (n)", tuple(str(one.n) for one in restarts))]
     for section in SECTIONS:
         measures = [

@@ -25,8 +25,8 @@ def comparisons(facts: Facts) -> Iterator[Block]:
     yield Heading("Paired comparisons")
     yield Paragraph(
         "Better by: the difference to the baseline, seed by seed; of a loss as of an accuracy it "
-        "is positive where the contender did better. The intervals are of single comparisons; Holm p "
-        "and the verdicts hold for all of a table together.",
+        "is positive where the contender did better. The intervals are of single comparisons; "
+        "Holm p and the verdicts hold for all of a table together.",
         "faint",
     )
     for task in found.tasks:
