@@ -70,7 +70,19 @@ class Picture:
 
     def _spec(self, config: dict[str, Any]) -> dict[str, Any]:
         spec = dict(self.chart.to_dict(validate=False)) | {"config": config}
-        return spec | {"datasets": spec.get("datasets", {}) | dict(self.data)}
+        spec |= {"datasets": spec.get("datasets", {}) | dict(self.data)}
+        for parameter in spec.get("params", []):
+            if "views" in parameter:
+                # altair gives views other names than they were given.
+                parameter["views"] = _views(spec, tuple(parameter["views"]))
+        return spec
+
+
+def _views(spec: dict[str, Any], prefixes: tuple[str, ...]) -> list[str]:
+    parts = [part for key in ("vconcat", "concat", "layer") for part in spec.get(key, [])]
+    names = [str(part["name"]) for part in parts if "layer" not in part and "name" in part]
+    inner = [name for part in parts for name in _views(part, prefixes)]
+    return [name for name in names if name.startswith(prefixes)] + inner
 
 
 def _without_legends(value: Any) -> Any:

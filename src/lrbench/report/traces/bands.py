@@ -81,7 +81,9 @@ def band(curves: Sequence[Curve], level: float) -> Band:
     >>> found.mean.tolist(), found.n.tolist()
     ([2.0, 2.0], [2, 1])
     """
-    steps = np.unique(np.concatenate([curve.steps for curve in curves] or [np.zeros(0)]))
+    if not curves:
+        return Band(*(np.zeros(0) for _ in range(4)), np.zeros(0, dtype=np.int64))
+    steps = np.unique(np.concatenate([curve.steps for curve in curves]))
     values = np.full((len(curves), len(steps)), math.nan)
     for row, curve in zip(values, curves, strict=True):
         row[np.searchsorted(steps, curve.steps)] = curve.values

@@ -127,10 +127,10 @@ def _around(
 ) -> tuple[NDArray[np.int64], Floats] | None:
     """Offsets next to each other around ``restart``, as far as every update has its rows, within
     the two cycles."""
-    (here,) = np.flatnonzero(steps == restart - 1)[:1] or (None,)
-    if here is None:
+    here = np.flatnonzero(steps == restart - 1)
+    if not len(here):
         return None
-    first = last = int(here)
+    first = last = int(here[0])
     before, after = max(before, restart - REACH), min(after, restart + REACH)
     while first > 0 and steps[first - 1] == steps[first] - 1 and steps[first - 1] >= before:
         first -= 1
