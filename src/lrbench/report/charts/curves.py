@@ -61,7 +61,7 @@ _LABELS = 34
 _HEIGHTS = {"rate": 110, "train_loss": 190, "metric": 190}
 _STRONG = "rate === null ? datum.own : datum.lr === rate"
 _HINT = (
-    "Drag to move along the steps, shift and wheel to zoom, double click for all of them. A name "
+    "Drag to move along the steps, Ctrl and wheel to zoom, double click for all of them. A name "
     "in the legend brings its arms to the front, with every seed of theirs."
 )
 
@@ -95,7 +95,7 @@ def curves(
     rates = tuple(sorted({arm.lr for arm in traces.arms}))
     panels = _Panels(traces, shown, rate)
     zoom = alt.IntervalSelectionConfig(
-        type="interval", encodings=["x"], zoom="wheel![event.shiftKey]"
+        type="interval", encodings=["x"], zoom="wheel![event.ctrlKey || event.metaKey]"
     )
     chart = alt.VConcatChart(
         vconcat=[
