@@ -131,9 +131,7 @@ def test_a_name_in_the_legend_brings_its_seeds_in_every_picture(opened: Page) ->
 
 
 def test_another_learning_rate_can_be_brought_to_the_front(opened: Page) -> None:
-    top = (
-        "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent)"
-    )
+    top = "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent).sort()"
     before = opened.run(top)
     opened.run(
         "(() => { const s = document.querySelector('#curves-0 select'); s.value = '0.03';"
@@ -160,9 +158,7 @@ def test_the_pointer_on_a_restart_tells_what_the_ledger_says(opened: Page) -> No
 
 
 def test_all_panels_zoom_together_and_come_back(opened: Page) -> None:
-    ticks = (
-        "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent)"
-    )
+    ticks = "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent).sort()"
     before = opened.run(ticks)
     paths = (
         "[...document.querySelectorAll('#curves-0 .mark-line path')]"
@@ -171,9 +167,12 @@ def test_all_panels_zoom_together_and_come_back(opened: Page) -> None:
     drawn = opened.run(paths)
     box = opened.run(
         "(() => { document.querySelector('#curves-0').scrollIntoView();"
-        "const box = document.querySelector('#curves-0 svg').getBoundingClientRect();"
+        "const box = document.querySelector('#curves-0 .chart svg').getBoundingClientRect();"
         "return [box.x + box.width / 2, box.y + 60]; })()"
     )
+    # What is below the pointer follows the scrolling a frame later.
+    opened.run("new Promise((done) => setTimeout(done, 300))")
+    opened.hover(*box)
     for _ in range(5):
         opened.call(
             "Input.dispatchMouseEvent",
