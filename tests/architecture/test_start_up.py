@@ -29,6 +29,8 @@ COMMANDS = (
     "trigger-test",
     "freeze",
     "summarize",
+    "plot",
+    "report",
     "diff",
     "list",
     "show",

@@ -14,6 +14,7 @@ from bad_inputs import (
     overrides,
     own_files,
     records,
+    report,
     restarts,
     results,
     schedules,
@@ -36,6 +37,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench verify, replay, resume, status, diff and bundle": records.SECTIONS,
     "lrbench summarize": summarize.SECTIONS,
     "lrbench compare": compare.SECTIONS,
+    "lrbench plot and report": report.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

@@ -19,6 +19,10 @@ SWEEP = (
     *("schedule=constant,cosine,sgdr", "optimizer.lr=0.03,0.3", "dataset=wine", "model=linear"),
     *("train.steps=60", "train.eval_every=10"),
 )
+TICKS = (
+    "[...document.querySelectorAll('#curves-0 .role-axis-label text')]"
+    ".map((text) => text.textContent).sort()"
+)
 WIDTHS = {"desk": 1200, "tablet": 768, "phone": 390}
 
 
@@ -131,13 +135,12 @@ def test_a_name_in_the_legend_brings_its_seeds_in_every_picture(opened: Page) ->
 
 
 def test_another_learning_rate_can_be_brought_to_the_front(opened: Page) -> None:
-    top = "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent).sort()"
-    before = opened.run(top)
+    before = opened.run(TICKS)
     opened.run(
         "(() => { const s = document.querySelector('#curves-0 select'); s.value = '0.03';"
         "s.dispatchEvent(new Event('change')); })()"
     )
-    settled(opened, f"JSON.stringify({top}) !== {as_text(before)}")
+    settled(opened, f"JSON.stringify({TICKS}) !== {as_text(before)}")
     assert opened.complaints == []
 
 
@@ -158,8 +161,7 @@ def test_the_pointer_on_a_restart_tells_what_the_ledger_says(opened: Page) -> No
 
 
 def test_all_panels_zoom_together_and_come_back(opened: Page) -> None:
-    ticks = "[...document.querySelectorAll('#curves-0 .role-axis-label text')].map(t => t.textContent).sort()"
-    before = opened.run(ticks)
+    before = opened.run(TICKS)
     paths = (
         "[...document.querySelectorAll('#curves-0 .mark-line path')]"
         ".map((path) => path.getAttribute('d'))"
@@ -183,7 +185,7 @@ def test_all_panels_zoom_together_and_come_back(opened: Page) -> None:
             deltaX=0,
             deltaY=-120,
         )
-    settled(opened, f"JSON.stringify({ticks}) !== {as_text(before)}")
+    settled(opened, f"JSON.stringify({TICKS}) !== {as_text(before)}")
     changed = opened.run(paths)
     # Lines in the upper, the middle and the lower panel.
     assert all(a != b for a, b in zip(drawn, changed, strict=True) if a)
@@ -196,7 +198,7 @@ def test_all_panels_zoom_together_and_come_back(opened: Page) -> None:
             button="left",
             clickCount=2,
         )
-    settled(opened, f"JSON.stringify({ticks}) === {as_text(before)}")
+    settled(opened, f"JSON.stringify({TICKS}) === {as_text(before)}")
 
 
 def test_it_can_be_printed(opened: Page, tmp_path: Path) -> None:

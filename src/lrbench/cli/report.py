@@ -70,6 +70,9 @@ def report(
     if as_markdown and as_latex:
         relation = "must not be given together with --markdown"
         raise ConfigError(relation, key="--latex", remedy="only one of them")
+    if not folder.is_dir():
+        relation = "must be a folder of results" if folder.exists() else "must exist"
+        raise ConfigError(relation, key=str(folder), remedy="lrbench report results")
     target = output
     if target is None and not (as_markdown or as_latex):
         target = default_path(folder)

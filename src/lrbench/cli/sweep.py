@@ -93,9 +93,7 @@ def sweep(
             display.show(job.run.spec.run_id, job.run.spec.train.steps, event)
 
         try:
-            found = run_sweep(
-                plan, workers=workers, force_damaged=force_damaged, on_event=on_event
-            )
+            found = run_sweep(plan, workers=workers, force_damaged=force_damaged, on_event=on_event)
         except KeyboardInterrupt:
             with undisturbed():
                 done = sum(job.is_finished for job in plan.refreshed().jobs)
@@ -208,9 +206,7 @@ def _write_report(plan: SweepPlan) -> Path | None:
     return path
 
 
-def _show_report(
-    report: SweepReport, plan: SweepPlan, as_json: bool, written: Path | None
-) -> None:
+def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool, written: Path | None) -> None:
     if as_json:
         put_json(
             {

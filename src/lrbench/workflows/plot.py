@@ -152,6 +152,9 @@ def _task(found: Comparison, asked: str | None) -> Task:
     labels = [task.label for task in found.tasks]
     if asked is None and len(labels) == 1:
         return found.tasks[0]
+    if labels == [""]:
+        relation = "must not be given: there is one task"
+        raise ConfigError(relation, key="--task", got=asked, remedy="leave it out")
     if asked is None or asked not in labels:
         raise _unknown("--task", asked, labels)
     return found.tasks[labels.index(asked)]

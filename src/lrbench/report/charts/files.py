@@ -26,9 +26,9 @@ def require_ending(path: Path, key: str, endings: tuple[str, ...] = ENDINGS) -> 
         About ``key``: the ending is none of ``endings``, or there is no such folder.
     """
     if path.suffix.lower() not in endings:
-        relation = (
-            f"must end in {' or '.join([', '.join(endings[:-1]), endings[-1]][-len(endings) :])}"
-        )
+        *others, last = endings
+        several = f"{', '.join(others)} or " if others else ""
+        relation = f"must end in {several}{last}"
         remedy = f"{key} {quote(str(path.with_suffix(endings[0])))}" if path.name else None
         raise ConfigError(relation, key=key, got=str(path), remedy=remedy)
     if not path.parent.is_dir():
