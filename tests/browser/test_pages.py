@@ -205,6 +205,7 @@ def test_it_can_be_printed(opened: Page, tmp_path: Path) -> None:
     opened.paper(tmp_path / "report.pdf")
     data = (tmp_path / "report.pdf").read_bytes()
     assert data.startswith(b"%PDF")
+    assert opened.run("[...document.querySelectorAll('details')].every((one) => one.open)")
     assert 3 <= len(re.findall(rb"/Type\s*/Page\b", data)) <= 30
     assert opened.complaints == []
 

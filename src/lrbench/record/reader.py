@@ -167,7 +167,7 @@ UNREADABLE = (
 """What comes of reading a value that has another shape than ours."""
 
 
-@remembered(lambda path, every_byte=False: (path, every_byte))
+@remembered(lambda path, *, every_byte=False: (path, every_byte))
 def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """The record in ``path``; never raises for what it finds there.
 

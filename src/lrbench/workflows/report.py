@@ -169,7 +169,11 @@ def _pictured(facts: Facts, folder: Path) -> Facts:
         name: {} for name in ("curves", "sensitivities", "differences", "seeds", "layers")
     }
     comparison = facts.comparison
-    settings = {"metric": comparison.metric, "looks": facts.looks, "level": facts.level}
+    settings: dict[str, Any] = {
+        "metric": comparison.metric,
+        "looks": facts.looks,
+        "level": facts.level,
+    }
     for place, task in enumerate(comparison.tasks):
         traces = read_traces(folder, task, comparison.metric, facts.level)
         pictures: dict[str, Picture | None] = {
@@ -185,7 +189,8 @@ def _pictured(facts: Facts, folder: Path) -> Facts:
             _placed(replace(picture, name=f"layers-{number}"), place, task)
             for number, picture in enumerate(_layers(folder, task))
         )
-    return replace(facts, **found)
+    pictures_of: dict[str, Any] = found
+    return replace(facts, **pictures_of)
 
 
 def _layers(folder: Path, task: Task) -> Iterator[Picture]:

@@ -160,7 +160,10 @@ class _Panels:
             .axis(value_axis(scale, lines=4, minExtent=_LABELS))
         )
         # The rate holds for its step; a loss is known at its step alone.
-        shape = {"interpolate": "step-after" if kind == "rate" else "linear", "clip": True}
+        shape: dict[str, Any] = {
+            "interpolate": "step-after" if kind == "rate" else "linear",
+            "clip": True,
+        }
         named = [alt.Tooltip("arm:N", title="arm"), alt.Tooltip("lr:Q", title="base rate")]
         layers = [
             *self._phases(x, has_text=is_last),
@@ -206,14 +209,14 @@ class _Panels:
             )
         layers += self._restarts(kind, x)
         layers[0] = layers[0].properties(name=f"zoomed_{kind}")
-        return alt.layer(*layers).properties(width=WIDTH, height=_HEIGHTS[kind])
+        return alt.LayerChart(layer=layers, width=WIDTH, height=_HEIGHTS[kind])
 
     def floor(self, kind: str) -> float:
         """The lower end of the axis."""
         plain = self.scales[kind].to_dict()
         return float(plain["domain"][0] if "domain" in plain else plain["domainMin"])
 
-    def _banded(self, strong: alt.Chart) -> alt.Chart:
+    def _banded(self, strong: Any) -> Any:
         """Arms whose intervals are drawn: many of them would hide each other and the curves."""
         if self.has_bands:
             return strong

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Final
 
 import altair as alt
 import numpy as np
@@ -17,7 +17,7 @@ from lrbench.report.traces.layers import MEASURES, LayersAtRestart
 MOST = 3
 """Restarts side by side; later ones are in the ledger."""
 
-SCHEME = "viridis"
+SCHEME: Final = "viridis"
 """Light is large; told apart with any colour vision, and without colour."""
 
 _HIGHEST = 340
@@ -104,7 +104,7 @@ def _panel(
     colour = (
         alt.Color("value:Q")
         .title(None)
-        .scale(type="log", domain=list(extent), scheme=SCHEME, clamp=True)
+        .scale(alt.Scale(type="log", domain=list(extent), scheme=SCHEME, clamp=True))
         .legend(legend if is_last else None)
     )
     heat = (

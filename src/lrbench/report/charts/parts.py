@@ -72,12 +72,13 @@ def value_axis(scale: alt.Scale, *, lines: int = 5, **settings: Any) -> alt.Axis
     wide = math.log10(high / low)
     every = max(1, math.ceil(wide / _MOST_POWERS))
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1, every)
-    factors = (1, 2, 5) if wide < _WIDE else (1,)
+    factors: tuple[float, ...] = (1, 2, 5) if wide < _WIDE else (1,)
     if wide < _NARROW:
         factors = (1, 1.5, 2, 3, 5, 7)
     ticks = [float(f"{factor}e{power}") for power in powers for factor in factors]
     shown = [tick for tick in ticks if low <= tick <= high]
-    return alt.Axis(format="~g", **({"values": shown} if shown else {}), **settings)
+    chosen_values: dict[str, Any] = {"values": shown} if shown else {}
+    return alt.Axis(format="~g", **chosen_values, **settings)
 
 
 def colour(looks: Sequence[Look], symbol: str | None = None) -> alt.Color:
@@ -115,6 +116,7 @@ def _legend(looks: Sequence[Look], symbol: str | None = None) -> alt.Legend | No
     if len(looks) < 2:
         return None
     longest = max(map(len, _labels(looks))) * _LETTER + 60
+    symbols: dict[str, Any] = {"symbolType": symbol} if symbol else {}
     return alt.Legend(
         title=None,
         orient="top",
@@ -122,5 +124,5 @@ def _legend(looks: Sequence[Look], symbol: str | None = None) -> alt.Legend | No
         symbolOpacity=1,
         labelLimit=WIDTH,
         columns=max(1, WIDTH // longest),
-        **({"symbolType": symbol} if symbol else {}),
+        **symbols,
     )

@@ -15,6 +15,8 @@ import vl_convert
 
 from lrbench.tasks.data.cache import cache_home
 
+_SNIPPET = "globalThis.vegaEmbed = vegaEmbed;"
+
 
 @cache
 def vega_script() -> str:
@@ -24,7 +26,7 @@ def vega_script() -> str:
     """
     if kept := _kept():
         return kept
-    script: str = vl_convert.javascript_bundle(vl_version=vega_lite_version())
+    script: str = vl_convert.javascript_bundle(_SNIPPET, vega_lite_version())
     # It stands in a page's script as it is, which these would end, or not let end.
     script = re.sub(r"<(?=/script|!--)", r"\\x3c", script, flags=re.IGNORECASE)
     _keep(script)

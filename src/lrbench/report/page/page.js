@@ -97,6 +97,11 @@
     document.documentElement.dataset.drawn = views.size;
   }
 
+  /* Nothing stays folded up on paper. */
+  window.addEventListener("beforeprint", () => {
+    for (const details of document.querySelectorAll("details")) details.open = true;
+  });
+
   await drawAll();
   let waiting = 0;
   window.addEventListener("resize", () => {

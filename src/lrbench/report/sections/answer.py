@@ -14,11 +14,12 @@ from lrbench.report.numbers import format_for
 from lrbench.report.restarts.measures import short
 from lrbench.report.sections.facts import Facts
 from lrbench.report.sections.words import sentence
+from lrbench.stats.contrast import Verdict
 
 MOST = 12
 """Comparisons that each have a sentence here; of more, those that are decided."""
 
-_ORDER = ("better", "worse", "equivalent", "identical", "undecided")
+_ORDER: tuple[Verdict, ...] = ("better", "worse", "equivalent", "identical", "undecided")
 
 
 def answer(facts: Facts) -> Iterator[Block]:

@@ -82,7 +82,8 @@ def band(curves: Sequence[Curve], level: float) -> Band:
     ([2.0, 2.0], [2, 1])
     """
     if not curves:
-        return Band(*(np.zeros(0) for _ in range(4)), np.zeros(0, dtype=np.int64))
+        none = np.zeros(0)
+        return Band(none, none, none, none, np.zeros(0, dtype=np.int64))
     steps = np.unique(np.concatenate([curve.steps for curve in curves]))
     values = np.full((len(curves), len(steps)), math.nan)
     for row, curve in zip(values, curves, strict=True):
