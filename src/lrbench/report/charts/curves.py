@@ -267,7 +267,7 @@ class _Panels:
                 align="left", baseline="bottom", dy=-2, color=MIDDLE, fontSize=10
             ).encode(x=x, y=alt.value(0), text="phase:N")
 
-    def _seeds(self, kind: str, x: alt.X, scale: alt.Scale) -> alt.Chart:
+    def _seeds(self, kind: str, x: alt.X, scale: alt.Scale) -> Any:
         return (
             alt.Chart(alt.NamedData(f"{kind}_of_runs"))
             .transform_filter(f"({_STRONG}) && indexof(chosen, datum.arm) >= 0")
