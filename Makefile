@@ -8,7 +8,7 @@ TORCH_ARGS ?=
 # Files and tests run on all cores; PYTEST_ARGS adds to the tests' command line.
 PYTEST_ARGS ?= -n auto
 
-.PHONY: demo peers test test-slow torture check format docs golden bench clean help
+.PHONY: demo peers test test-typed test-slow torture check format docs golden bench clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,7 +32,10 @@ demo: $(VENV)/.done ## train 4 schedules x 5 seeds on real data, and summarize t
 	$(BIN)/lrbench summarize demo
 
 test: $(VENV)/.done ## the tests, a few minutes
-	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow"
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow and not typed"
+
+test-typed: $(VENV)/.done ## the commands as typed, many in processes of their own: some minutes more
+	$(BIN)/python -m pytest $(PYTEST_ARGS) -m "typed and not slow"
 
 test-slow: $(VENV)/.done ## the tests that take longer
 	$(BIN)/python -m pytest $(PYTEST_ARGS) -m slow
@@ -45,6 +48,7 @@ check: $(VENV)/.done ## what CI runs: format, lint, types, tests, documented com
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(MAKE) test
+	$(MAKE) test-typed
 	$(BIN)/python scripts/check_docs.py
 
 format: $(VENV)/.done ## put the code in order

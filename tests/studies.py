@@ -1,8 +1,8 @@
 """Folders of records without training: what a quadratic bowl with noise would have left.
 
 Every run is computed by a plain loop over its own schedule, so that what must agree between runs
-agrees to the bit: the losses of one seed are equal as long as its rates are. Twenty coordinates with
-curvatures 1 to 1/20 and noise of each batch, a function of the seed and the step.
+agrees to the bit: the losses of one seed are equal as long as its rates are. Twenty coordinates,
+curvatures from 1 to 1/20, and noise of each batch, a function of the seed and the step.
 """
 
 from __future__ import annotations

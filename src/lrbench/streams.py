@@ -49,7 +49,7 @@ class Stream:
 
     def permutation(self, size: int) -> NDArray[np.int64]:
         """The numbers 0 … size-1 in random order."""
-        return np.argsort(self.raw(size), kind="stable").astype(np.int64)
+        return np.argsort(self.raw(size), kind="stable").astype(np.int64, copy=False)
 
     @property
     def torch_seed(self) -> int:

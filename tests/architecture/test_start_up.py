@@ -23,6 +23,7 @@ HEAVY = (
 )
 COMMANDS = (
     "run",
+    "plan",
     "sweep",
     "preview",
     "check-schedule",

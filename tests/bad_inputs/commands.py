@@ -7,8 +7,8 @@ from bad_inputs.row import Section, row, section
 SECTIONS: tuple[Section, ...] = (
     section(
         "Commands and options",
-        row("walk", "the command must be one of: run, sweep,", "got 'walk'", "lrbench --help"),
-        row("swep", "the command must be one of: run, sweep,", "got 'swep'", "lrbench sweep"),
+        row("walk", "the command must be one of: run, plan,", "got 'walk'", "lrbench --help"),
+        row("swep", "the command must be one of: run, plan,", "got 'swep'", "lrbench sweep"),
         row("--verbose run", "--verbose is not an option of lrbench", "--version"),
         row("--debug=3 run", "--debug must have no value"),
         row("run --result there", "--result is not an option of lrbench run", "try   --results"),

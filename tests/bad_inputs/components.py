@@ -129,6 +129,11 @@ SECTIONS: tuple[Section, ...] = (
             "run dataset=digits model=transformer_small model.heads=3", "model.heads must", "got 3"
         ),
         row("run dataset.val_fraction=1", "dataset.val_fraction must be less than 1.0, got 1"),
+        row("run dataset.label_noise=1", "dataset.label_noise must be less than 1.0, got 1"),
+        row(
+            "run dataset=diabetes dataset.label_noise=0.1",
+            "dataset.label_noise is not a setting of dataset=diabetes",
+        ),
         row("run dataset.val_fraction=0.9", "dataset.val_fraction must leave a share", "got 0.9"),
         row("run dataset=two_spirals dataset.num_samples=3", "must leave no part empty"),
         row(

@@ -16,6 +16,13 @@ SECTIONS: tuple[Section, ...] = (
         row("summarize one two", "lrbench summarize takes no further words"),
     ),
     section(
+        "lrbench check",
+        row("check", "FOLDER must be given", "lrbench check --help"),
+        row("check nowhere", "nowhere must exist", "lrbench check results"),
+        row("check file", "file must be a folder of results", files={"file": "mine"}),
+        row("check .", "must hold records of runs", "lrbench run"),
+    ),
+    section(
         "What is shown",
         row(
             "summarize . --metric val_los",
@@ -38,6 +45,20 @@ SECTIONS: tuple[Section, ...] = (
             after=RUN,
         ),
         row("summarize results --by optimizer.lrr", "optimizer.lrr", "optimizer.lr", after=RUN),
+        row(
+            "summarize . --trust",
+            "--trust, --data or --jobs must be given together with --final-test",
+        ),
+        row(
+            "summarize . --final-test --format csv",
+            "--format must be table or json with --final-test, got 'csv'",
+            "--json",
+        ),
+        row(
+            "summarize results --final-test --data nowhere",
+            "--data must be a folder that exists, got 'nowhere'",
+            after=RUN,
+        ),
         row("summarize results --by ''", "--by", after=RUN),
     ),
 )

@@ -14,6 +14,20 @@ def seeds(typed: str, *told: str) -> Row:
 
 SECTIONS: tuple[Section, ...] = (
     section(
+        "Sweeps with a name",
+        row(
+            "sweep --preset noisy-digit",
+            "--preset must be one of: noisy-digits, got 'noisy-digit'",
+            "try   --preset noisy-digits",
+        ),
+        row("sweep --preset ''", "--preset must be one of: noisy-digits", "lrbench list presets"),
+        row(
+            "sweep --preset noisy-digits optimizer.lr=0.1,0.1",
+            "optimizer.lr must not name a value twice",
+        ),
+        row("sweep --preset noisy-digits --seeds x", "--seeds must", "'x'"),
+    ),
+    section(
         "Axes",
         row("sweep --seeds 2 optimizer.lr=", "optimizer.lr must have a value"),
         row(

@@ -83,6 +83,7 @@ class Delivered:
     restart_rows: list[Row] = field(default_factory=list)
     restart_layer_rows: list[Row] = field(default_factory=list)
     curvature_rows: list[Row] = field(default_factory=list)
+    keeps: bool = True
     kept: dict[int, State] = field(default_factory=dict)
     events: list[tuple[str, Any]] = field(default_factory=list)
     outcome: Outcome | None = None
@@ -119,12 +120,17 @@ class Delivered:
 
     def keep(self, done: int, capture: Callable[[], State]) -> None:
         self.events.append(("keep", done))
+        if not self.keeps:
+            return
         state = capture()
         assert state.step == done
         self.kept[done] = state
 
     def wants_state(self, done: int, is_look: bool) -> bool:
         return done in self.saves_at
+
+    def next_state(self, done: int) -> int | None:
+        return min((at for at in self.saves_at if at > done), default=None)
 
     def save(self, capture: Callable[[], State]) -> None:
         state = capture()
@@ -204,8 +210,8 @@ def plan_of(
     return make_plan(spec, data)
 
 
-def train(engine: str, plan: Plan) -> Delivered:
-    sink = Delivered()
+def train(engine: str, plan: Plan, *, keeps: bool = True) -> Delivered:
+    sink = Delivered(keeps=keeps)
     (sink.outcome,) = ENGINES[engine](plan, [sink])
     return sink
 

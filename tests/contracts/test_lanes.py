@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,10 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from lrbench.engine import loop
+from lrbench.engine import conductor, loop
 from lrbench.engine.base import Failure, Outcome, Plan, Row, Start, State
 from lrbench.engine.device import configure
-from lrbench.engine.lanes import program
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.lanes.independence import Independence, measure
@@ -79,6 +77,7 @@ class Delivered:
         self.told: list[Any] = []
         self.rows: list[Row] = []
         self.states: dict[int, State] = {}
+        self.blocks = 0
         self._saves_at, self._fails_at = saves_at, fails_at
 
     def begin(self, start: Start) -> None:
@@ -88,6 +87,7 @@ class Delivered:
         if self._fails_at is not None and any(row[0] == self._fails_at for row in rows):
             raise OSError("no space left")
         self.rows += rows
+        self.blocks += 1
 
     def layers(self, rows: Sequence[Row]) -> None:
         self.told += [("layers", row) for row in rows]
@@ -109,6 +109,9 @@ class Delivered:
 
     def wants_state(self, done: int, is_look: bool) -> bool:
         return done == self._saves_at
+
+    def next_state(self, done: int) -> int | None:
+        return self._saves_at if self._saves_at and self._saves_at > done else None
 
     def save(self, capture: Callable[[], State]) -> None:
         state = capture()
@@ -419,14 +422,19 @@ def test_a_model_with_an_attribute_of_each_seeds_own_is_refused():
         lanes.train(unlike, [Delivered(), Delivered()])
 
 
-def test_a_process_makes_as_many_compiled_programs_as_it_is_asked_for(monkeypatch):
-    # What dynamo counts does not depend on what compiles behind it.
-    eager = partial(torch.compile, backend="eager")
-    monkeypatch.setattr(program.torch, "compile", eager)
-    for hidden in range(3, 13):
-        spec = spec_of(compile_=True)
-        model = spec.model.model_copy(update={"params": {"hidden": [hidden]}})
-        whole = spec.model_copy(update={"model": model})
+@pytest.mark.parametrize("engine", [loop, lanes])
+def test_how_often_rows_are_fetched_changes_no_byte(engine, monkeypatch):
+    """A slow model's rows are fetched earlier, even after every update."""
+    spec = spec_of(schedule=SGDR, restart=RestartSpec(momentum="reset"))
+
+    def trained() -> tuple[str, int]:
         sink = Delivered()
-        lanes.train(plan_of([whole], [0]), [sink])
-        assert len(sink.rows) == STEPS
+        (outcome,) = engine.train(plan_of([spec], [0]), [sink])
+        return text(sink, outcome), sink.blocks
+
+    in_blocks = trained()
+    monkeypatch.setattr(conductor, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(lanes, "PATIENCE_S", 0.0)
+    one_by_one = trained()
+    assert one_by_one[1] == STEPS > in_blocks[1]
+    assert one_by_one[0] == in_blocks[0]

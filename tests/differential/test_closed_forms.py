@@ -83,6 +83,9 @@ class Ends:
     def wants_state(self, done: int, is_look: bool) -> bool:
         return False
 
+    def next_state(self, done: int) -> int | None:
+        return None
+
     def save(self, capture: Any) -> None:
         raise AssertionError
 

@@ -119,6 +119,9 @@ class Logged:
     def wants_state(self, done: int, is_look: bool) -> bool:
         return False
 
+    def next_state(self, done: int) -> int | None:
+        return None
+
     def save(self, capture: Any) -> None:
         raise AssertionError
 

@@ -75,3 +75,11 @@ def shell(here: Path) -> Command:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here is one of typed commands, which take their time."""
+    folder = Path(__file__).parent
+    for item in items:
+        if folder in item.path.parents:
+            item.add_marker(pytest.mark.typed)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lrbench.cli import console
+from lrbench.cli import console, flags
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -93,6 +93,7 @@ def compare(
     so that nothing can be compared.
     """
     from lrbench.report.comparison import tables
+    from lrbench.workflows.check import check
     from lrbench.workflows.compare import compare as work
 
     if as_json and form not in (Format.TEXT, Format.JSON):
@@ -109,10 +110,12 @@ def compare(
         all_pairs=all_pairs,
         level=level,
     )
+    doubts = check(folder).flags
     if as_json or form is Format.JSON:
         from dataclasses import asdict
 
-        console.put_json(asdict(found) | {"path": str(found.path)})
+        plain = asdict(found) | {"path": str(found.path)}
+        console.put_json(plain | {"flags": [asdict(flag) for flag in doubts]})
     elif form is Format.CSV:
         console.put(tables.to_csv(found))
     elif form is Format.TEXT:
@@ -120,7 +123,7 @@ def compare(
             console.put(line)
     else:
         console.put("\n\n".join(_marked_up(found, form)))
-    for notice in found.notices:
+    for notice in (*found.notices, *flags.told(doubts, folder, is_whole=True)):
         console.say(notice)
     if any(one.status == "corrupt" for one in found.skipped):
         raise typer.Exit(int(ExitCode.RUN_FAILED))

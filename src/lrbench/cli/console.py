@@ -47,8 +47,14 @@ def put(text: str) -> None:
 def put_json(value: Any) -> None:
     """The whole answer of a command as one JSON object; non-finite numbers become null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    # JSON has its own way to write what a terminal would obey.
-    put("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+    put("\n".join(map(_inert_json, text.split("\n"))))
+
+
+def _inert_json(line: str) -> str:
+    """JSON has its own way to write what a terminal would obey."""
+    if line.isprintable():
+        return line
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in line)
 
 
 @contextmanager
@@ -115,7 +121,13 @@ def tell_of_stop() -> None:
 
 def inert(text: str) -> str:
     """``text`` with its control characters made visible."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return "\n".join(map(_inert_line, text.split("\n")))
+
+
+def _inert_line(line: str) -> str:
+    if line.isprintable():  # as most are, of thousands
+        return line
+    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line)
 
 
 def flat(text: str) -> str:

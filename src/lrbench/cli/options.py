@@ -26,6 +26,15 @@ ConfigDir = Annotated[
     typer.Option(help="Your own configuration; its files win over lrbench's.", metavar="DIR"),
 ]
 Note = Annotated[str | None, typer.Option(help="A remark for the record.", metavar="TEXT")]
+Tags = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tag",
+        help="A word the record is found by; may be given several times.",
+        metavar="TAG",
+        show_default=False,
+    ),
+]
 Trust = Annotated[
     bool,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from lrbench.cli.console import say, talk
@@ -133,6 +133,25 @@ def jobs_progress(
     """The bars of many runs."""
     with bars() as display:
         yield JobBars(display, what, total, complete, outcome)
+
+
+@contextmanager
+def counting(what: str, least: int = 200) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what is read one by one, if there are ``least`` of them or more."""
+    with ExitStack() as stack:
+        display: Bars | None = None
+        task: TaskID | None = None
+
+        def show(done: int, total: int) -> None:
+            nonlocal display, task
+            if total < least:
+                return
+            if display is None or task is None:
+                display = stack.enter_context(bars())
+                task = display.add_task(what, total=total, figures="")
+            display.update(task, completed=done, figures=f"{done}/{total}")
+
+        yield show
 
 
 def _short(name: str, width: int = 34) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import command, loading, put, put_json, say, tell_of_stop
-from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results, Tags
 
 if TYPE_CHECKING:
     from lrbench.config.resolve import Resolved
@@ -20,6 +20,7 @@ def run(
     results: Results = Path("results"),
     config_dir: ConfigDir = None,
     note: Note = None,
+    tag: Tags = None,
     force: Annotated[
         bool, typer.Option("--force", help="Train again even if the record is complete.")
     ] = False,
@@ -41,7 +42,11 @@ def run(
 
     with download_progress() as on_download:
         resolved = resolve_overrides(
-            overrides or [], config_dir=config_dir, note=note, on_download=on_download
+            overrides or [],
+            config_dir=config_dir,
+            note=note,
+            tags=tag or [],
+            on_download=on_download,
         )
     for remark in (*resolved.notes, *resolved.notices):
         say(f"note: {remark}")
@@ -75,8 +80,9 @@ def run(
         return
     if report.was_there:
         say("this run is complete already; --force trains it again")
-        if resolved.note:
-            say("its record keeps the note it has; the new one was not written")
+        if resolved.note or resolved.tags:
+            say("its record keeps the note and tags it has; to add to them:")
+            say(f"  {command('note', report.path)} …")
     shown = [
         f"{name} {value:.4g}"
         for name, value in report.metrics.items()

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-from lrbench.cli import console
+from lrbench.cli import console, flags
+from lrbench.cli.options import Data, Trust, Workers
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
     from lrbench.report.tables import Column
+    from lrbench.workflows.final_test import FinalTest
     from lrbench.workflows.summarize import Summary
 
 GAP = 2
@@ -68,11 +70,25 @@ def summarize(
     as_json: Annotated[
         bool, typer.Option("--json", help="The same as --format json: every number, exactly.")
     ] = False,
+    final_test: Annotated[
+        bool,
+        typer.Option(
+            "--final-test",
+            help="Evaluate final weights on the test split, once all is chosen; it is counted.",
+        ),
+    ] = False,
+    trust: Trust = False,
+    data: Data = None,
+    jobs: Workers = None,
 ) -> None:
     """Summarize the runs in a folder, one row an arm; finished or still running.
 
     An arm is the runs that differ only by seed. Means have a Student-t interval. Diverged runs are
     counted, never averaged; with a target they count as not having reached it.
+
+    With --final-test every use of the test split is written down beside the records and counted:
+    look once, when nothing is left to choose. Runs that do not keep their last checkpoint
+    (restart.keep_checkpoints=true) are trained again for it.
 
     Exit code 1 says that something in the folder is damaged; it is named, and the rest is shown.
     Exit code 3 says that runs of one seed had not the same data, split, first weights or batches,
@@ -85,13 +101,31 @@ def summarize(
         relation = "must not be given together with --json"
         remedy = "only one of them"
         raise ConfigError(relation, key="--format", got=str(form), remedy=remedy)
+    if (trust or data is not None or jobs is not None) and not final_test:
+        relation = "must be given together with --final-test, which alone computes something"
+        raise ConfigError(relation, key="--trust, --data or --jobs", remedy="--final-test")
+    is_plain = as_json or form is Format.JSON
+    if final_test and not is_plain and form is not Format.TABLE:
+        relation = "must be table or json with --final-test"
+        raise ConfigError(relation, key="--format", got=str(form), remedy="--json")
     summary = work(folder, metric=metric, by=by, target=target, level=level)
-    if as_json or form is Format.JSON:
-        console.put_json(_plain(summary))
+    tested = None
+    if final_test:
+        from lrbench.cli.final_test import evaluate
+
+        tested = evaluate(folder, level=level, trust=trust, data=data, jobs=jobs)
+        # Now with this use.
+        summary = work(folder, metric=metric, by=by, target=target, level=level)
+    if is_plain:
+        console.put_json(_plain(summary) | _plain_test(tested))
     elif form is Format.CSV:
         console.put(tables.to_csv(summary.arms))
     elif form is Format.TABLE:
         _show(summary)
+        if tested is not None:
+            from lrbench.cli.final_test import show
+
+            show(tested, level)
     else:
         write = tables.to_latex if form is Format.LATEX else tables.to_markdown
         mark = "%" if form is Format.LATEX else "**Table:**"
@@ -103,6 +137,8 @@ def summarize(
         )
     for notice in summary.notices:
         console.say(notice)
+    for line in _sanity(summary):
+        console.say(line)
     if summary.mismatches:
         raise typer.Exit(int(ExitCode.DIFFERENCE))
     if summary.has_corrupt:
@@ -115,6 +151,26 @@ def _plain(summary: Summary) -> dict[str, object]:
     from lrbench.report import tables
 
     return asdict(summary) | {"path": str(summary.path), "arms": tables.records(summary.arms)}
+
+
+def _plain_test(tested: FinalTest | None) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {} if tested is None else {"final_test": asdict(tested)}
+
+
+def _sanity(summary: Summary) -> Iterator[str]:
+    """Serious flags, a line each; how many cautions; how often test data were looked at."""
+    uses = summary.test_uses
+    if uses:
+        times = "once" if len(uses) == 1 else f"{len(uses)} times"
+        warning = "" if len(uses) == 1 else ": it no longer tells how good the best one is"
+        yield f"the test split was looked at {times}, last {uses[-1][:10]}{warning}"
+    if summary.flags is None:
+        more = console.command("check", summary.path)
+        yield f"sanity flags were not looked for, there are many runs: {more}"
+        return
+    yield from flags.told(summary.flags, summary.path, is_whole=summary.has_read_logs)
 
 
 def _columns(summary: Summary, metric: str) -> list[Column]:
@@ -131,11 +187,11 @@ def _show(summary: Summary) -> None:
     left_out: dict[str, None] = {}
     for metric in summary.metrics:
         chosen = _columns(summary, metric)
-        fitting = _fitting(chosen, out.width)
+        fitting = fitting_columns(chosen, out.width)
         left_out |= dict.fromkeys(column.header for column in chosen[len(fitting) :])
         out.print()
         out.print(_title(metric))
-        for line in _lines(fitting):
+        for line in lines_of(fitting):
             console.put(line)
     if left_out:
         console.say(f"no room at this width, see --format csv: {', '.join(left_out)}")
@@ -165,7 +221,7 @@ def _heading(summary: Summary) -> list[str]:
     return lines
 
 
-def _fitting(chosen: list[Column], width: int) -> list[Column]:
+def fitting_columns(chosen: list[Column], width: int) -> list[Column]:
     """The first columns, as many as stand side by side in ``width`` characters."""
     ends = accumulate(column_width + GAP for column_width in _widths(chosen))
     return [
@@ -184,7 +240,7 @@ def _widths(chosen: list[Column]) -> list[int]:
     ]
 
 
-def _lines(fitting: list[Column]) -> Iterator[str]:
+def lines_of(fitting: list[Column]) -> Iterator[str]:
     """Header, rule and rows. Rich's own table needs seconds for thousands of rows."""
     widths = _widths(fitting)
     yield from _row([column.header for column in fitting], fitting, widths)

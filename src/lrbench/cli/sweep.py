@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lrbench.cli.console import command, inert, loading, out, put, put_json, say, undisturbed
-from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results
+from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results, Tags
 from lrbench.errors import ExitCode, LrbenchError
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def sweep(
     results: Results = Path("results"),
     config_dir: ConfigDir = None,
     note: Note = None,
+    tag: Tags = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be trained; train nothing.")
     ] = False,
@@ -76,6 +77,7 @@ def sweep(
             results,
             config_dir=config_dir,
             note=note,
+            tags=tag or [],
             preset=preset,
             on_download=on_download,
         )
@@ -87,6 +89,8 @@ def sweep(
     for notice in dict.fromkeys(notice for job in plan.jobs for notice in job.run.notices):
         say(f"note: {notice}")
     complete = sum(job.is_finished for job in plan.jobs)
+    if complete and (note or tag):
+        say("what is complete already keeps the note and tags it has; lrbench note adds to them")
     with jobs_progress("sweep", len(plan.jobs), complete) as display:
 
         def on_event(job: Job, event: Event) -> None:
@@ -123,8 +127,13 @@ def _headline(plan: SweepPlan) -> str:
 
 
 def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
-    from lrbench.workflows.estimate import estimate, estimate_of_loop
+    from dataclasses import asdict
 
+    from lrbench.cli.plan import lines
+    from lrbench.workflows.estimate import estimate, estimate_of_loop
+    from lrbench.workflows.power import power_of_sweep
+
+    power = power_of_sweep(plan)
     estimates = [estimate(plan, workers)]
     if estimates[0].engine == "lanes":
         estimates.append(estimate_of_loop(plan, workers))
@@ -157,6 +166,7 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
                     {"engine": e.engine, "plans": e.plans, "seconds": round(e.seconds, 1)}
                     for e in estimates
                 ],
+                "power": None if power is None else asdict(power),
                 "sweep": str(plan.path),
             }
         )
@@ -187,6 +197,9 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
         f"about {_duration(lanes.seconds)} of training with {crew}, by a few updates timed just "
         "now; starting them comes to that"
     )
+    if power:
+        for line in lines(power):
+            put(line)
     put("nothing was written; without --dry-run the sweep's file will be")
     put(str(plan.path))
 

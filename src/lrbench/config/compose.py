@@ -55,7 +55,7 @@ UNUSED_PARTS = (
 )
 
 
-class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
     """YAML as everyone reads it: YAML 1.1, and Hydra and YAML 1.2 with their own numbers."""
 
     def represent_str(self, data: str) -> yaml.ScalarNode:

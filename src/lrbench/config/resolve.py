@@ -52,6 +52,8 @@ class Resolved:
         The configuration as YAML, of a run that comes from a record.
     keep_checkpoints : bool
         Whether the record keeps the checkpoint before every restart.
+    tags : tuple of str
+        Words that its record is found by.
     mismatch : str
         The multiplier of the learning rate that restarts hide, in words; empty for none.
     """
@@ -66,6 +68,7 @@ class Resolved:
     written: str = ""
     keep_checkpoints: bool = False
     mismatch: str = ""
+    tags: tuple[str, ...] = ()
 
     @property
     def config(self) -> str:

@@ -271,10 +271,14 @@ class Sink(Protocol):
         """
 
     def wants_state(self, done: int, is_look: bool) -> bool:
-        """Asked after every update but the last, ``done`` in all: is the state to be saved now?
+        """Asked after ``done`` updates, all but the last: is the state to be saved now?
 
+        Asked at every look, where :meth:`next_state` says, and every second or so in between.
         ``is_look`` tells that an evaluation comes first. It changes no row.
         """
+
+    def next_state(self, done: int) -> int | None:
+        """How many updates, more than ``done``, after which it must be asked; None: no matter."""
 
     def save(self, capture: Callable[[], State]) -> None:
         """The state that was wanted, all of its rows being delivered."""

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import cast
@@ -40,13 +40,16 @@ from lrbench.engine.fingerprint import tensor_digests, whole_digest
 from lrbench.engine.flat import FlatModel
 from lrbench.engine.noise import noise_of
 from lrbench.engine.optimizers import BoundOptimizer
-from lrbench.engine.order import BatchOrder
+from lrbench.engine.order import BatchChain, BatchOrder
 from lrbench.engine.state import capture, more_of, restore, structure_of
 from lrbench.errors import RecordError
 from lrbench.record.layout import CURVATURE_COLUMNS, EVAL_COLUMNS, STEP_COLUMNS
 
 TRAIN_LOSS = STEP_COLUMNS.index("train_loss")
 VAL_LOSS = EVAL_COLUMNS.index("val_loss")
+PATIENCE_S = 0.5
+"""Seconds of updates after which rows are delivered, and the sink is asked, though none is due."""
+
 LAMBDA_MAX = CURVATURE_COLUMNS.index("lambda_max") - 2
 """In a row that begins after step and epoch."""
 
@@ -76,6 +79,9 @@ class Conductor:
     outcome : Outcome or None
         How the run ended, once it has.
     cycles : Cycles or None
+    until : int
+        The updates done after which something of this run is due; before that only updates are
+        made, unless they take long.
     heads, digests, close : list
         Of the updates made since the last delivery: step, epoch, rate, momentum and weight decay;
         the batches' digests; the places of those whose layers were looked at.
@@ -114,7 +120,10 @@ class Conductor:
         self.heads: list[Row] = []
         self.digests: list[bytes] = []
         self.close_places: list[int] = []
+        self._chain = BatchChain()
         self._block_start = 0
+        self.until = 0
+        self._late = 0.0
         self._is_look = self._is_regular = self._is_wanted = self._is_watched = False
         self.cycles: Cycles | None = None
         if has_cycles(self.lane):
@@ -157,7 +166,7 @@ class Conductor:
         if digest.hex() != state.facts["last_batch"]:
             relation = f"must have been trained on the batch of step {state.step - 1} as it is now"
             raise RecordError(relation, key="checkpoint")
-        self._order.go_on(state.facts["chain"])
+        self._chain = BatchChain(state.facts["chain"])
         self._last = tuple(state.facts["last_look"])
         more = more_of(state)
         if self.cycles:
@@ -168,7 +177,23 @@ class Conductor:
     def open(self, step: int) -> bool:
         """What comes before update ``step``: a restart, if it is time to; whether it was."""
         self.step = step
+        if step == self._block_start:
+            self.until = self._due_after(step)
+            self._late = time.monotonic() + PATIENCE_S
         return self.cycles is not None and self.cycles.begin(step, partial(self.captured, step))
+
+    def _due_after(self, done: int) -> int:
+        """The first number of updates beyond ``done`` at which :meth:`is_due` is sure to be true.
+
+        The sink may want the state earlier, as time goes by; it is asked in between.
+        """
+        every = self._plan.eval_every
+        due = [done + BLOCK, done - done % every + every, self._total]
+        if (wanted := self._sink.next_state(done)) is not None:
+            due.append(wanted)
+        if self.cycles:
+            due.append(self.cycles.next_due(done))
+        return min(due)
 
     def is_close(self, step: int) -> bool:
         """Whether the layers of update ``step`` are to be looked at."""
@@ -177,6 +202,19 @@ class Conductor:
         every = self._plan.layers_every
         return bool(every) and step % (every or 1) == 0
 
+    def close_between(self, start: int, stop: int) -> list[int]:
+        """Those of the updates ``start`` to ``stop``, that one left out, that :meth:`is_close`."""
+        every = self._plan.layers_every
+        if self.cycles:
+            return [step for step in range(start, stop) if self.cycles.is_close(step)]
+        return list(range(start + -start % every, stop, every)) if every else []
+
+    def settings(self, stop: int) -> tuple[list[float], list[float] | None, list[float] | None]:
+        """Rates, momenta and weight decays of the updates up to ``stop``; None: as they are."""
+        tables = (self.momenta, self.weight_decays)
+        momenta, decays = (table[self.step : stop] if table else None for table in tables)
+        return self.rates[self.step : stop], momenta, decays
+
     @property
     def place(self) -> int:
         """Of the update to be made, in the block."""
@@ -184,22 +222,39 @@ class Conductor:
 
     def made(
         self,
-        lr: float,
-        momentum: float | None,
-        weight_decay: float | None,
-        digest: bytes,
-        *,
-        is_close: bool,
+        settings: Sequence[tuple[float, float | None, float | None]],
+        digests: Iterable[bytes],
+        close: Iterable[int],
     ) -> None:
-        """The update was made with these settings, on the batch with this digest."""
-        if is_close:
-            self.close_places.append(self.place)
-        epoch = self.step / self._order.steps_per_epoch
-        self.heads.append((self.step, epoch, lr, momentum, weight_decay))
-        self.digests.append(digest)
+        """So many updates were made, from :attr:`step` on.
+
+        Parameters
+        ----------
+        settings : sequence of (lr, momentum, weight decay)
+            Of each update.
+        digests : iterable of bytes
+            Of their batches.
+        close : iterable of int
+            Which of these updates had their layers looked at.
+        """
+        per_epoch, start = self._order.steps_per_epoch, self.step
+        self.heads += [
+            (step, step / per_epoch, *setting) for step, setting in enumerate(settings, start)
+        ]
+        self.digests += digests
+        self.close_places += [step - self._block_start for step in close]
+        self.step = start + len(settings) - 1
 
     def is_due(self, done: int) -> bool:
         """Whether the rows of the block must be known after ``done`` updates."""
+        if done < self.until and time.monotonic() < self._late:
+            self._is_look = self._is_regular = self._is_wanted = self._is_watched = False
+            return False
+        self.ask(done)
+        return True
+
+    def ask(self, done: int) -> None:
+        """Find out what is to be done after ``done`` updates, whose rows are delivered next."""
         cycles, total = self.cycles, self._total
         self._is_regular = done % self._plan.eval_every == 0
         self._is_look = (
@@ -207,8 +262,6 @@ class Conductor:
         )
         self._is_wanted = done < total and self._sink.wants_state(done, self._is_look)
         self._is_watched = cycles is not None and done < total and cycles.is_watched(done)
-        is_full = done - self._block_start == BLOCK
-        return self._is_look or self._is_wanted or self._is_watched or is_full
 
     def deliver(self, rows: list[Row], looks: list[CloseLook]) -> None:
         """The block's rows, up to the first loss that is not finite, which ends the run."""
@@ -224,7 +277,7 @@ class Conductor:
             self._sink.layers(self.cycles.updates(rows, looks))
         else:
             self._sink.layers([row for look in looks for row in look.rows[1:]])
-        self._order.seal(self.digests[: len(rows)])
+        self._chain.add(self.digests[: len(rows)])
         self.heads.clear()
         self.digests.clear()
         self.close_places.clear()
@@ -256,14 +309,13 @@ class Conductor:
 
     def finish(self) -> None:
         """All updates are made."""
-        if self.cycles:
-            self._sink.keep(self._total, partial(self.captured, self._total))
+        self._sink.keep(self._total, partial(self.captured, self._total))
         self._end(None)
 
     def captured(self, done: int) -> State:
         """The state after ``done`` updates, all of whose rows are delivered."""
         last_batch = self._order.batch(done - 1)[1].hex()
-        facts = {"chain": self._order.chain, "last_batch": last_batch, "last_look": self._last}
+        facts = {"chain": str(self._chain), "last_batch": last_batch, "last_look": self._last}
         more = {
             "cycles": self.cycles.state() if self.cycles else None,
             "curvature": self._curvature.state() if self._curvature else None,
@@ -327,7 +379,7 @@ class Conductor:
         talk: tuple[str, ...] = ()
         if self._curvature:
             talk = (self._curvature.cost(time.perf_counter() - self._begun),)
-        self.outcome = Outcome(diverged_at, self._last, self._order.chain, weights, events, talk)
+        self.outcome = Outcome(diverged_at, self._last, str(self._chain), weights, events, talk)
 
 
 def start_of(model: nn.Module, order: BatchOrder) -> Start:

@@ -7,6 +7,7 @@ of the cycle that ends, the state operation and its audit.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -156,6 +157,13 @@ class Cycles:
     def is_look(self, done: int) -> bool:
         """Whether to evaluate after ``done`` updates, for the sake of a cycle."""
         return done in self._looks
+
+    def next_due(self, done: int) -> int:
+        """The first number of updates beyond ``done`` at which a cycle needs a look, or a trigger
+        is asked; a very large one where there is none.
+        """
+        looks = min((look for look in self._looks if look > done), default=sys.maxsize)
+        return looks if self._watch is None else min(looks, self._watch.next_due(done))
 
     def occasion(self, done: int) -> str | None:
         """Why the curvature is looked at after ``done`` updates, for the sake of a cycle."""

@@ -23,11 +23,12 @@ block at a time, so that the host never waits for a single step.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lrbench.engine.base import Row
@@ -40,6 +41,9 @@ BLOCK = 100
 
 CLOSE = ("gradient_momentum", "momentum", "gradient_update", "root_second_moment", "way")
 """What a closer look sums: three products, the roots, and the squared way from an anchor."""
+
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -144,14 +148,20 @@ class Diagnostics:
         """The block's rows for ``steps.csv``, and its closer looks, as :func:`told` has them."""
         count, places = len(heads), list(close)
         every = torch.cat([self._norms[0, :count], self._moments[0, :count, None]], dim=1)
-        looks: list[list[list[float]]] = []
-        if places:
-            at = [self._norms[:, places], self._moments[:, places, None], self._closer[:, places]]
-            looks = torch.cat(at, dim=2).transpose(0, 1).tolist()
-        block = Block(self._losses[:count].tolist(), every.tolist(), looks, self._corrections)
+        at = [self._norms[:, places], self._moments[:, places, None], self._closer[:, places]]
+        looks = torch.cat(at, dim=2).transpose(0, 1)
+        block = Block(
+            on_host(self._losses[:count]), on_host(every), on_host(looks), self._corrections
+        )
         rows = told(block, heads, digests, close, self._names, self._sizes, moments)
         self._corrections = {}
         return rows
+
+
+def on_host(measured: Tensor) -> Numbers:
+    """The same numbers in float64, in which each of them is exact."""
+    numbers: Numbers = measured.double().cpu().numpy()
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -160,20 +170,19 @@ class Block:
 
     Parameters
     ----------
-    losses : list of float
-        Of every update.
-    whole : list of lists of 5 floats
-        Of every update: four squared norms of the whole model, in the order of ``flat.ROWS``, and
-        the sum of its second moment.
-    looks : list of lists, a part of the model each, of 10 floats
+    losses : ndarray of shape (updates,)
+    whole : ndarray of shape (updates, 5)
+        Four squared norms of the whole model, in the order of ``flat.ROWS``, and the sum of its
+        second moment.
+    looks : ndarray of shape (looks, parts, 10)
         Of every update that was looked at closely: the same of each part, and ``CLOSE``.
     corrections : mapping of int to float
         The bias correction of the second moment at the places that were looked at; 1 by default.
     """
 
-    losses: Sequence[float]
-    whole: Sequence[Sequence[float]]
-    looks: Sequence[Sequence[Sequence[float]]]
+    losses: Numbers
+    whole: Numbers
+    looks: Numbers
     corrections: Mapping[int, float]
 
 
@@ -202,48 +211,72 @@ def told(
     moments : set of str
         Which moments the optimizer keeps; the others' fields stay empty.
     """
-    has_momentum, has_second = "momentum" in moments, "second_moment" in moments
-
-    def measured(sums: Sequence[float], size: int) -> tuple[float | None, ...]:
-        grad, update, weight, momentum = map(math.sqrt, sums[:4])
-        return (
-            grad,
-            update,
-            weight,
-            momentum if has_momentum else None,
-            sums[4] / size if has_second else None,
+    # Column by column: one by one, a row's numbers would cost more than the update of a lane.
+    measured = _measured(block.whole, sizes[0], moments)
+    tails = zip(
+        block.losses.tolist(), *measured, [digest[:8].hex() for digest in digests], strict=True
+    )
+    rows: list[Row] = [(*head, *tail) for head, tail in zip(heads, tails, strict=True)]
+    if not close:
+        return rows, []
+    steps = [heads[place][0] for place in close]
+    corrections = np.array([block.corrections.get(place, 1.0) for place in close])
+    parts = [
+        list(
+            zip(
+                *_measured(block.looks[:, part], size, moments),
+                *_looked(block.looks[:, part], size, corrections, moments),
+                strict=True,
+            )
         )
-
-    def looked(sums: Sequence[float], size: int, place: int) -> tuple[float | None, ...]:
-        grad, update = sums[:2]
-        with_momentum, momentum, with_update, roots = sums[5:9]
-        root = roots / size / math.sqrt(block.corrections.get(place, 1.0))
-        return (
-            root if has_second else None,
-            _cosine(with_momentum, grad, momentum),
-            _cosine(with_update, grad, update),
-        )
-
-    rows: list[Row] = [
-        (*head, loss, *measured(sums, sizes[0]), digest[:8].hex())
-        for head, loss, sums, digest in zip(heads, block.losses, block.whole, digests, strict=True)
+        for part, size in enumerate(sizes)
     ]
+    ways = np.sqrt(block.looks[:, :, 9]).tolist()
     looks = []
-    for place, parts in zip(close, block.looks, strict=True):
-        step = heads[place][0]
+    for at, step in enumerate(steps):
         assert isinstance(step, int)
-        layers = tuple(
-            (step, name, *measured(sums, size), *looked(sums, size, place))
-            for name, size, sums in zip(names, sizes, parts, strict=True)
-        )
-        looks.append(CloseLook(step, layers, tuple(math.sqrt(sums[9]) for sums in parts)))
+        layers = tuple((step, name, *part[at]) for name, part in zip(names, parts, strict=True))
+        looks.append(CloseLook(step, layers, tuple(ways[at])))
     return rows, looks
 
 
-def _cosine(product: float, first: float, second: float) -> float | None:
-    """The cosine from a product and two squared norms; None where there is no direction."""
-    scale = math.sqrt(first) * math.sqrt(second)
-    return product / scale if scale > 0 and math.isfinite(scale) else None
+Column = list[float] | list[float | None] | list[None]
+
+
+def _measured(sums: Numbers, size: int, moments: set[str]) -> list[Column]:
+    """Columns of four norms and the mean of the second moment, from sums of shape (updates, …)."""
+    grad, update, weight, momentum = np.sqrt(sums[:, :4]).T.tolist()
+    absent: list[None] = [None] * len(sums)
+    return [
+        grad,
+        update,
+        weight,
+        momentum if "momentum" in moments else absent,
+        (sums[:, 4] / size).tolist() if "second_moment" in moments else absent,
+    ]
+
+
+def _looked(sums: Numbers, size: int, corrections: Numbers, moments: set[str]) -> list[Column]:
+    """Columns of what only a closer look tells."""
+    absent: list[None] = [None] * len(sums)
+    root = (sums[:, 8] / size / np.sqrt(corrections)).tolist()
+    return [
+        root if "second_moment" in moments else absent,
+        _cosines(sums[:, 5], sums[:, 0], sums[:, 6]),
+        _cosines(sums[:, 7], sums[:, 0], sums[:, 1]),
+    ]
+
+
+def _cosines(products: Numbers, firsts: Numbers, seconds: Numbers) -> list[float | None]:
+    """Cosines from products and two squared norms; None where there is no direction."""
+    with np.errstate(invalid="ignore", over="ignore"):  # of a run that diverges
+        scales = np.sqrt(firsts) * np.sqrt(seconds)
+        has_direction = (scales > 0) & np.isfinite(scales)
+        cosines = products / np.where(has_direction, scales, 1.0)
+    return [
+        cosine if there else None
+        for cosine, there in zip(cosines.tolist(), has_direction.tolist(), strict=True)
+    ]
 
 
 class _Part:

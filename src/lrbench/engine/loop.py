@@ -69,7 +69,7 @@ def _train_lane(plan: Plan, index: int, sink: Sink) -> Outcome:
                 weight_decay=weight_decays[step] if weight_decays else None,
             )
             diagnostics.after_update(run.place, loss.detach(), optimizer, is_close)
-            run.made(*applied, digest, is_close=is_close)
+            run.made([applied], [digest], [step] if is_close else [])
 
             done = step + 1
             if run.is_due(done):

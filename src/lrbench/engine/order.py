@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lrbench.engine.diagnostics import BLOCK
 from lrbench.streams import Streams
 
 
 class BatchOrder:
-    """The batches of a run, epoch by epoch.
+    """The batches of a run, epoch by epoch; runs with the same order stream may share one.
 
     Each epoch is a permutation of its own; the ``size % batch_size`` samples at its end are left
     out, others every time, so that every update has the same weight.
@@ -40,10 +41,7 @@ class BatchOrder:
         self._sample_digests = sample_digests
         self._batch_size = batch_size
         self._device = device
-        self._epoch = -1
-        self._batches: tuple[Tensor, ...] = ()
-        self._digests: NDArray[np.uint8] = sample_digests
-        self._chain = b""
+        self._epochs: dict[int, _Epoch] = {}
 
     def batch(self, step: int) -> tuple[Tensor, bytes]:
         """Indices of the samples of update ``step``, and the batch's digest.
@@ -52,36 +50,68 @@ class BatchOrder:
         order.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
-        if epoch != self._epoch:
-            self._open(epoch)
-        start = place * self._batch_size
-        digest = hashlib.sha256(self._digests[start : start + self._batch_size].data).digest()
-        return self._batches[place], digest
+        opened = self._open(epoch)
+        return opened.indices[place], opened.digest(place)
+
+    def digests(self, start: int, stop: int) -> list[bytes]:
+        """The digests of the batches of updates ``start`` to ``stop``, that one left out."""
+        return [self.batch(step)[1] for step in range(start, stop)]
 
     def epoch_of(self, step: int) -> Tensor:
         """Indices of every batch of the epoch that ``step`` is in: (steps_per_epoch, batch)."""
-        self.batch(step)
-        return torch.stack(self._batches)
+        return self._open(step // self.steps_per_epoch).indices
 
-    def seal(self, digests: Iterable[bytes]) -> None:
-        """Add the digests of batches that were trained on to the chain, in order."""
-        for digest in digests:
-            self._chain = hashlib.sha256(self._chain + digest).digest()
+    def _open(self, epoch: int) -> _Epoch:
+        found = self._epochs.get(epoch)
+        if found is None:
+            used = self.steps_per_epoch * self._batch_size
+            order = self._streams("order", epoch).permutation(len(self._sample_digests))[:used]
+            indices = torch.from_numpy(order).to(self._device).view(-1, self._batch_size)
+            # Gathered once an epoch, so that a batch's digests lie side by side in memory.
+            found = _Epoch(indices, self._sample_digests.take(order, axis=0))
+            self._epochs[epoch] = found
+            # Those of a block, whose digests are asked for at its end, and the one before.
+            while len(self._epochs) > 2 + BLOCK // self.steps_per_epoch:
+                del self._epochs[next(iter(self._epochs))]
+        return found
 
-    def go_on(self, chain: str) -> None:
-        """Take up the chain of the batches before."""
+
+class _Epoch:
+    """The batches of one epoch."""
+
+    def __init__(self, indices: Tensor, samples: NDArray[np.uint8]) -> None:
+        self.indices = indices
+        self._samples = samples
+        self._size = indices.shape[1]
+        self._told: list[bytes | None] = [None] * len(indices)
+
+    def digest(self, place: int) -> bytes:
+        told = self._told[place]
+        if told is None:
+            start = place * self._size
+            told = hashlib.sha256(self._samples[start : start + self._size].data).digest()
+            self._told[place] = told
+        return told
+
+
+class BatchChain:
+    """sha256 chained over every batch that was trained on, in order.
+
+    Parameters
+    ----------
+    chain : str
+        In hex; where to go on.
+    """
+
+    def __init__(self, chain: str = "") -> None:
         self._chain = bytes.fromhex(chain)
 
-    @property
-    def chain(self) -> str:
-        """sha256 chained over every sealed batch."""
-        return self._chain.hex()
+    def add(self, digests: Iterable[bytes]) -> None:
+        """Batches that were trained on, by their digests."""
+        chain, sha256 = self._chain, hashlib.sha256
+        for digest in digests:
+            chain = sha256(chain + digest).digest()
+        self._chain = chain
 
-    def _open(self, epoch: int) -> None:
-        used = self.steps_per_epoch * self._batch_size
-        order = self._streams("order", epoch).permutation(len(self._sample_digests))[:used]
-        indices = torch.from_numpy(order).to(self._device)
-        self._batches = indices.split(self._batch_size)
-        # Gathered once an epoch, so that a batch's digests lie side by side in memory.
-        self._digests = np.ascontiguousarray(self._sample_digests[order])
-        self._epoch = epoch
+    def __str__(self) -> str:
+        return self._chain.hex()

@@ -38,5 +38,9 @@ class Silent:
         """Never."""
         return False
 
+    def next_state(self, done: int) -> int | None:
+        """It does not matter."""
+        return None
+
     def save(self, capture: Callable[[], State]) -> None:
         """Nothing."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,8 +29,7 @@ Moments = tuple[Tensor, Tensor]
 not keep stays as it is."""
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """What an update is made with, of one lane.
 
     Parameters
@@ -39,7 +38,7 @@ class Setting:
     momentum : float or None
         Or the first beta.
     weight_decay : float
-    count : int
+    counted : int
         Updates the optimizer has counted, this one included.
     is_first : bool
         Whether there is no momentum buffer yet.
@@ -49,7 +48,7 @@ class Setting:
     lr: float
     momentum: float | None
     weight_decay: float
-    count: int
+    counted: int
     is_first: bool
     base_lr: float
 
@@ -117,8 +116,8 @@ def adam(*, beta2: float, eps: float, decoupled: bool, decay_follows_lr: bool) -
 
     def numbers(now: Setting) -> tuple[float, ...]:
         assert now.momentum is not None
-        step_size = now.lr / (1 - now.momentum**now.count)
-        root_correction = math.sqrt(1 - beta2**now.count)
+        step_size = now.lr / (1 - now.momentum**now.counted)
+        root_correction = math.sqrt(1 - beta2**now.counted)
         if not decoupled:
             return step_size, 1 - now.momentum, root_correction, now.weight_decay
         shrink = 1 - (now.lr if decay_follows_lr else now.base_lr) * now.weight_decay

@@ -50,6 +50,11 @@ class Watch:
         """Whether the trigger is asked after ``done`` updates."""
         return done % self._trigger.every == 0
 
+    def next_due(self, done: int) -> int:
+        """The first number of updates beyond ``done`` after which it is."""
+        every = self._trigger.every
+        return done - done % every + every
+
     def updates(self, rows: Sequence[Row], looks: Sequence[CloseLook]) -> None:
         """A block of updates."""
         self._losses += (cast(float, row[_LOSS]) for row in rows)

@@ -19,7 +19,7 @@ from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.files import LOG_LIMIT, claim_folder, read_file, read_line, replace_file
 from lrbench.spec.canonical import is_intact, parse, sealed
-from lrbench.spec.run import FORMAT_VERSION
+from lrbench.spec.version import FORMAT_VERSION
 
 HEADER_LIMIT = 64 * 2**20
 """Bytes of the longest first line."""

@@ -15,13 +15,13 @@ from typing import Any
 from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
-from lrbench.record.files import LOG_LIMIT, digest_file, read_end, read_file
+from lrbench.record.files import LOG_LIMIT, SIZE_LIMIT, digest_file, read_end, read_file
 from lrbench.record.heartbeat import last_beat
 from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
 from lrbench.record.memory import remembered
 from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
-from lrbench.spec.run import FORMAT_VERSION
+from lrbench.spec.version import FORMAT_VERSION
 
 
 class Status(StrEnum):
@@ -131,9 +131,9 @@ class Record:
         return [read_json(path) for path in _attempt_files(self.path)]
 
 
-@remembered(lambda path: path)
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON file that holds one object.
+@remembered(lambda path, limit=SIZE_LIMIT: path)
+def read_json(path: Path, limit: int = SIZE_LIMIT) -> dict[str, Any]:
+    """A JSON file of at most ``limit`` bytes that holds one object.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def read_json(path: Path) -> dict[str, Any]:
         It is missing, unreadable, no JSON, holds something else, or is not as it was sealed.
     """
     try:
-        value = parse(read_file(path).decode())
+        value = parse(read_file(path, limit).decode())
     except FileNotFoundError:
         raise RecordError("must exist in a record", key=str(path)) from None
     except OSError as error:
@@ -328,13 +328,13 @@ def _failure(path: Path) -> str:
 
 def find_records(folder: Path) -> Iterator[Path]:
     """Folders below ``folder`` (or itself) that hold, or were claimed for, a record."""
-    if _looks_like_a_record(folder):
+    if is_record(folder):
         yield folder
         return
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
     for name in names:
-        if _looks_like_a_record(folder / name):
+        if is_record(folder / name):
             yield folder / name
 
 
@@ -346,9 +346,10 @@ def find_foreign(folder: Path) -> Iterator[Path]:
         if entry.name in layout.OWN or entry.name.startswith("."):
             continue
         path = folder / entry.name
-        if not (entry.is_dir(follow_symlinks=False) and _looks_like_a_record(path)):
+        if not (entry.is_dir(follow_symlinks=False) and is_record(path)):
             yield path
 
 
-def _looks_like_a_record(path: Path) -> bool:
+def is_record(path: Path) -> bool:
+    """Whether ``path`` holds a record, or was claimed for one."""
     return os.path.lexists(f"{path}/{layout.SPEC}") or os.path.lexists(f"{path}/{layout.LOCK}")

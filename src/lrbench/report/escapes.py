@@ -17,6 +17,8 @@ _LATEX = {
 
 def printable(text: str) -> str:
     """Control characters, line ends and lone surrogates written as Python writes them."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 

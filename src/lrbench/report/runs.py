@@ -82,7 +82,7 @@ def read_runs(
             skipped.append(Skipped(record.run_id, "copy", f"of {seen[identity]}"))
             continue
         try:
-            row = _row(record, goal) if record.spec else None
+            row = run_row(record, goal) if record.spec else None
             if row and look:
                 look(record, row)
             pairing.add(record)
@@ -110,8 +110,15 @@ def _finished_first(folder: Path) -> Iterator[Record]:
     yield from unfinished
 
 
-@remembered(lambda record, goal: (record.path, goal))
-def _row(record: Record, goal: Goal | None) -> Row:
+@remembered(lambda record, goal=None: (record.path, goal))
+def run_row(record: Record, goal: Goal | None = None) -> Row:
+    """One run: its name, arm, seed and settings, and its outcomes if it is complete.
+
+    Raises
+    ------
+    RecordError, ValidationError, OSError, LookupError, TypeError
+        It is not of the form of a record.
+    """
     spec = RunSpec.model_validate(record.spec)
     arm = canonical(arm_of(record.spec))
     row: Row = {

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from lrbench.errors import ConfigError, Problem, nearest
 from lrbench.report.escapes import printable
-from lrbench.restarts.policy import policy_name
 from lrbench.spec.canonical import canonical
-from lrbench.spec.restart import RestartSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COMPONENTS = ("dataset", "model", "optimizer", "schedule", "restart", "trigger")
 _EVERY_COMPONENT_HAS = ("optimizer.lr",)
@@ -33,6 +32,10 @@ def flatten(spec: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = dict(_LEFT_OUT)
     for group, value in spec.items():
         if group == "restart":
+            # Here, because a specification's values take a while to be defined.
+            from lrbench.restarts.policy import policy_name
+            from lrbench.spec.restart import RestartSpec
+
             flat[group] = policy_name(RestartSpec.model_validate(value))
             flat |= {f"{group}.{key}": item for key, item in value.items()}
         elif group in COMPONENTS:
@@ -60,25 +63,50 @@ def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
     arms : DataFrame with a row an arm and a column a key
     keys : the columns to look at
     """
-    apart = [key for key in keys if _tells_apart(arms, key, keys)]
+    return differing_of(arms.to_dict("records"), keys)  # type: ignore[arg-type]
+
+
+def differing_of(arms: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> tuple[str, ...]:
+    """:func:`differing` of arms as mappings; a key that one has not is None there.
+
+    It needs no pandas, which takes most of a second to import.
+    """
+    apart = [key for key in keys if arms and _tells_apart(arms, key, keys)]
     return tuple(sorted(apart, key=lambda key: "." in key))
 
 
-def _tells_apart(arms: pd.DataFrame, key: str, keys: Sequence[str]) -> bool:
+def _tells_apart(arms: Sequence[Mapping[str, Any]], key: str, keys: Sequence[str]) -> bool:
     group = key.partition(".")[0]
+    values = [arm.get(key) for arm in arms]
+    if values.count(values[0]) == len(values):
+        return False
     if key in _CONSEQUENCES:
         within = [k for k in keys if k.startswith((f"{group}.", "streams."))]
         within = [group, *(k for k in within if k not in _CONSEQUENCES)]
     elif "." in key and group in COMPONENTS and key not in _EVERY_COMPONENT_HAS:
         within = [group]
     else:
-        return int(arms[key].nunique(dropna=False)) > 1
-    return int(arms.groupby(within, dropna=False)[key].nunique(dropna=False).max()) > 1
+        return True
+    seen: dict[tuple[Any, ...], Any] = {}
+    for arm, value in zip(arms, values, strict=True):
+        if seen.setdefault(tuple(arm.get(other) for other in within), value) != value:
+            return True
+    return False
 
 
 def equal(arms: pd.DataFrame, keys: Sequence[str]) -> dict[str, Any]:
     """The settings with one value in every arm."""
-    return {key: arms[key].iloc[0] for key in keys if arms[key].nunique(dropna=False) == 1}
+    return equal_of(arms.to_dict("records"), keys)  # type: ignore[arg-type]
+
+
+def equal_of(arms: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str, Any]:
+    """:func:`equal` of arms as mappings; nothing of no arms."""
+    same = {}
+    for key in keys if arms else ():
+        values = [arm.get(key) for arm in arms]
+        if values.count(values[0]) == len(values):
+            same[key] = values[0]
+    return same
 
 
 def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:

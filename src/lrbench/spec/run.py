@@ -22,9 +22,7 @@ from lrbench.errors import RecordError
 from lrbench.spec.canonical import canonical, digest
 from lrbench.spec.frozen import Frozen, Positive
 from lrbench.spec.restart import CurvatureSpec, ForkSpec, RestartSpec
-
-FORMAT_VERSION: Final = 1
-"""Of the specification and the record. Records of older formats stay readable."""
+from lrbench.spec.version import FORMAT_VERSION as FORMAT_VERSION
 
 RESTART_WINDOW: Final = 50
 """Updates on either side of a restart that are looked at closely, where nothing else was asked."""

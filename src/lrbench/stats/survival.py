@@ -105,6 +105,8 @@ def restricted_mean(
 ) -> Interval | None:
     """Mean updates to the target within the shortest budget, with its Student-t interval.
 
+    The interval ends where the times do, at 0 and at the budget.
+
     All runs are observed up to the shortest budget, so that nothing is censored before it: the area
     under the curve of :func:`kaplan_meier` up to there is this mean, and its interval needs no
     large sample.
@@ -113,13 +115,16 @@ def restricted_mean(
     --------
     >>> found = restricted_mean([40, 60, None], [100, 100, 100])
     >>> round(found.value, 2), round(found.low, 1), round(found.high, 1)
-    (66.67, -9.2, 142.6)
+    (66.67, 0.0, 100.0)
     """
     if not budgets:
         return None
-    found = describe(restricted_times(times, min(budgets)), level)
+    budget = min(budgets)
+    found = describe(restricted_times(times, budget), level)
     assert found.mean is not None
-    return Interval(found.mean, found.low, found.high)
+    if found.low is None or found.high is None:
+        return Interval(found.mean)
+    return Interval(found.mean, max(found.low, 0.0), min(found.high, float(budget)))
 
 
 def log_rank(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
@@ -46,4 +47,4 @@ def winners_curse(count: int, error: float, correlation: float = 0.0) -> float:
     >>> round(winners_curse(10, 0.01), 4), round(winners_curse(10, 0.01, correlation=0.75), 4)
     (0.0154, 0.0077)
     """
-    return expected_maximum(count) * error * (1 - correlation) ** 0.5
+    return expected_maximum(count) * error * math.sqrt(1 - correlation)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record import layout
+from lrbench.record.files import read_file
+from lrbench.record.pairing import Mismatch
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import (
     UNREADABLE,
@@ -21,16 +24,21 @@ from lrbench.record.reader import (
     read_record,
 )
 from lrbench.record.series import read_series
+from lrbench.record.test_uses import occasions
 from lrbench.report import notices
 from lrbench.report.restarts.ledger import read_ledger
 from lrbench.report.runs import COUNTED, Row, Skipped, read_runs, reason
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.flags import Besides, all_flags
 from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
-from lrbench.spec.canonical import digest
+from lrbench.spec.canonical import digest, parse
 from lrbench.workflows.expected import expected_rates
 
 COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
+
+QUICK_RUNS = 2000
+QUICK_UPDATES = 50_000
+"""Rows of logs that are read in a few tenths of a second."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,8 @@ def check(folder: Path) -> Checked:
     facts, kept, damaged = _read(folder, rows, with_logs=True)
     study = _study(folder, facts, kept, skipped)
     expected, unknown = expected_rates(study)
-    flags = all_flags(study, Besides(mismatches, expected))
+    looked = _test_uses(folder, kept)
+    flags = all_flags(study, Besides(mismatches, expected, looked))
     left_out = [*skipped, *damaged]
     said = [*notices.of_skipped(left_out)]
     if unknown:
@@ -100,6 +109,41 @@ def check(folder: Path) -> Checked:
     return Checked(folder, len(facts), flags, tuple(said), tuple(left_out))
 
 
+def quick_flags(
+    folder: Path,
+    rows: Sequence[Row],
+    skipped: Sequence[Skipped],
+    mismatches: Sequence[Mismatch],
+    test_uses: Mapping[str, Sequence[str]],
+) -> tuple[Flag, ...] | None:
+    """The flags of runs that were read already, as far as they cost next to nothing.
+
+    Logs of updates are looked into where there are few, rates held against schedules where that
+    needs no torch; None where there are so many runs that only :func:`check` is for them.
+    """
+    if len(rows) > QUICK_RUNS:
+        return None
+    with_logs = is_quick(rows)
+    facts, kept, _ = _read(folder, rows, with_logs=with_logs)
+    study = _study(folder, facts, kept, skipped)
+    expected = expected_rates(study, without_torch=True)[0] if with_logs else {}
+    return all_flags(study, Besides(mismatches, expected, test_uses))
+
+
+def is_quick(rows: Sequence[Row]) -> bool:
+    """Whether there are few enough updates to look into their logs without being asked to."""
+    return sum(int(row["budget"]) for row in rows) <= QUICK_UPDATES
+
+
+def _test_uses(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
+    """By run, when its test split was looked at."""
+    return {row["run"]: occasions(_place(folder, row)) for row in rows}
+
+
+def _place(folder: Path, row: Row) -> Path:
+    return folder if (folder / layout.SPEC).exists() else folder / row["run"]
+
+
 def _read(
     folder: Path, rows: Sequence[Row], *, with_logs: bool
 ) -> tuple[list[Facts], list[Row], list[Skipped]]:
@@ -108,8 +152,7 @@ def _read(
     for row in rows:
         if row["status"] not in COUNTED:
             continue
-        place = folder if (folder / layout.SPEC).exists() else folder / row["run"]
-        record = read_record(place)
+        record = read_record(_place(folder, row))
         try:
             found.append(_facts(record, row, with_logs=with_logs))
         except UNREADABLE as error:
@@ -135,7 +178,7 @@ def _facts(record: Record, row: Row, *, with_logs: bool) -> Facts:
         return facts
     series = read_series(record, "steps.csv", COLUMNS)
     absent = np.full(len(series["lr"]), np.nan)
-    manifest = read_json(record.path / layout.MANIFEST)
+    manifest = _loosely(record.path / layout.MANIFEST)
     slot = (manifest.get("lanes") or {}).get("slot")
     has_restarts = record.result["logs"]["restarts.csv"]["rows"] > 0
     began, ended = _times(record)
@@ -159,9 +202,14 @@ def _facts(record: Record, row: Row, *, with_logs: bool) -> Facts:
 def _times(record: Record) -> tuple[str, str]:
     """When the first attempt began and the last one ended; empty where that is not known."""
     with suppress(*UNREADABLE):
-        attempts = record.attempts()
-        return str(attempts[0]["started"]), str(attempts[-1]["ended"])
+        files = sorted((record.path / layout.ATTEMPTS).glob("*.json"))
+        return str(_loosely(files[0])["started"]), str(_loosely(files[-1])["ended"])
     return "", ""
+
+
+def _loosely(path: Path) -> Any:
+    """A JSON file, not held against its seal: of thousands that takes longer than all the rest."""
+    return parse(read_file(path).decode())
 
 
 def _study(

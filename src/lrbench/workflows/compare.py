@@ -49,8 +49,9 @@ TITLES: dict[BasisKind, str] = {
 class Asked:
     """What is asked of every task alike."""
 
-    metrics: tuple[str, ...]
-    judge: Judge
+    metric: str
+    margin: float | None
+    level: float
     tuned_on: tuple[int, ...]
     goal: Goal | None
     baseline: str | None
@@ -112,19 +113,20 @@ def compare(
     chosen, groups = group(runs, by)
     compared = [run for one in groups for entrant in one.entrants for run in entrant.runs]
     _refuse_mismatches(mismatches, compared)
-    metrics = _metrics(compared, metric)
+    _check_metric(compared, metric)
     goal = None if target is None else Goal(metric, target)
     tuned_on = _tuning_seeds(compared, tune_seeds)
-    judge = Judge(metrics, margin, level, tuned_on)
-    asked = Asked(metrics, judge, tuned_on, goal, baseline, all_pairs)
-    tasks = _judged([task for one in groups if (task := _task(one, asked))], metrics)
-    if not tasks:
-        assert baseline is not None
+    asked = Asked(metric, margin, level, tuned_on, goal, baseline, all_pairs)
+    tasks = _judged([task for one in groups if (task := _task(one, asked))], metric)
+    if not tasks and baseline is not None:
         raise refuse_baseline(groups, baseline)
+    if not tasks:
+        relation = "must hold finished runs of two contenders on one dataset and model"
+        raise ConfigError(relation, key=str(folder), remedy=f"lrbench status {folder}")
     return Comparison(
         path=folder,
         metric=metric,
-        beside=metrics[1] if len(metrics) > 1 else None,
+        beside=next((name for task in tasks for name in task.metrics[1:]), None),
         by=chosen,
         level=level,
         margin=margin,
@@ -172,12 +174,11 @@ def _refuse_mismatches(mismatches: Sequence[Mismatch], compared: Sequence[Run]) 
         raise PairingError(relation, remedy="lrbench diff RUN RUN")
 
 
-def _metrics(runs: Sequence[Run], first: str) -> tuple[str, ...]:
+def _check_metric(runs: Sequence[Run], first: str) -> None:
     known = metrics_of(runs)
     if first not in known:
         relation = f"must be a metric of all of these runs ({', '.join(known)})"
         raise ConfigError(relation, key="--metric", got=first)
-    return (first, *(name for name in known if name != first))
 
 
 def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
@@ -193,14 +194,16 @@ def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
 
 
 def _task(one: Group, asked: Asked) -> Task | None:
-    """A task with its comparisons, not yet judged as a family; None without the baseline."""
-    first, why = choose_baseline(one.entrants, asked.baseline)
-    if first is None:
+    """A task with its comparisons, not yet judged as a family; None where there are none."""
+    finished = [one for one in one.entrants if any(run.is_finished for run in one.runs)]
+    first, why = choose_baseline(finished, asked.baseline) if finished else (None, "")
+    if first is None or len(finished) < 2:
         return None
-    entrants = [first, *(other for other in one.entrants if other is not first)]
-    finished = [entrant for entrant in entrants if any(run.is_finished for run in entrant.runs)]
-    level = asked.judge.level
-    members = [contender(one, asked.metrics, level, asked.tuned_on) for one in finished]
+    finished = [first, *(other for other in finished if other is not first)]
+    known = metrics_of([run for entrant in finished for run in entrant.runs])
+    metrics = (asked.metric, *(name for name in known if name != asked.metric))
+    judge = Judge(metrics, asked.margin, asked.level, asked.tuned_on)
+    members = [contender(one, metrics, asked.level, asked.tuned_on) for one in finished]
     pairs = pairs_of(members, all_pairs=asked.is_all_pairs)
     makers: dict[BasisKind, Callable[..., Iterator[Row]]] = {
         "own_lr": at_own_lr,
@@ -208,22 +211,23 @@ def _task(one: Group, asked: Asked) -> Task | None:
         "equal_cost": at_equal_cost,
     }
     bases = [
-        Basis(kind, TITLES[kind], tuple(make(asked.judge, pairs)), "", ())
+        Basis(kind, TITLES[kind], tuple(make(judge, pairs)), "", ())
         for kind, make in makers.items()
     ]
     runners = [runner(*both, asked.tuned_on) for both in zip(members, finished, strict=True)]
     return Task(
         label=one.label,
         settings=one.settings,
+        metrics=metrics,
         baseline=first.label,
         contenders=tuple(members),
         differing=one.differing,
         beyond=one.beyond,
         bases=tuple(bases),
-        costs=tuple(cost_curve(member, asked.judge) for member in members),
-        courses=courses(runners, asked.judge, asked.goal),
-        divergence=tuple(sentences.of_divergence(members, level)),
-        notes=tuple(_notes(one, first, why, members, entrants, asked)),
+        costs=tuple(cost_curve(member, judge) for member in members),
+        courses=courses(runners, judge, asked.goal),
+        divergence=tuple(sentences.of_divergence(members, asked.level)),
+        notes=tuple(_notes(one, first, why, members, asked)),
     )
 
 
@@ -232,7 +236,6 @@ def _notes(
     first: Entrant,
     why: str,
     members: Sequence[Contender],
-    entrants: Sequence[Entrant],
     asked: Asked,
 ) -> Iterator[str]:
     if why:
@@ -242,16 +245,16 @@ def _notes(
             f"more than what was to be compared differs between the arms: "
             f"{', '.join(map(printable, one.beyond))}; a difference may come from that"
         )
-    for entrant in entrants:
+    for entrant in one.entrants:
         if not any(run.is_finished for run in entrant.runs):
             yield f"{entrant.label} is in no row: none of its {len(entrant.runs)} runs is finished"
     tried = max(len(member.arms) for member in members)
     yield from sentences.of_selection(
-        members, asked.metrics[0], expected_maximum(tried), asked.tuned_on
+        members, asked.metric, expected_maximum(tried), asked.tuned_on
     )
 
 
-def _judged(tasks: Sequence[Task], metrics: Sequence[str]) -> list[Task]:
+def _judged(tasks: Sequence[Task], metric: str) -> list[Task]:
     """Every basis is one family over all tasks: p adjusted, verdicts renewed, then put in words."""
     judged = list(tasks)
     for place in range(len(TITLES)):
@@ -260,7 +263,7 @@ def _judged(tasks: Sequence[Task], metrics: Sequence[str]) -> list[Task]:
         known = iter(contrast_family([row.beside for row in rows if row.beside]))
         renewed = iter(
             [
-                _told(replace(row, found=one, beside=next(known) if row.beside else None), metrics)
+                _told(replace(row, found=one, beside=next(known) if row.beside else None), metric)
                 for row, one in zip(rows, found, strict=True)
             ]
         )
@@ -277,10 +280,13 @@ def _renewed(task: Task, place: int, renewed: Iterator[Row], tasks: int) -> Task
     return replace(task, bases=(*task.bases[:place], new, *task.bases[place + 1 :]))
 
 
-def _told(row: Row, metrics: Sequence[str]) -> Row:
-    said = sentences.verdict(row, metrics[0])
-    differ = sentences.disagreement(row, *metrics) if len(metrics) > 1 else None
-    return replace(row, sentence=said, disagreement=differ)
+def _told(row: Row, metric: str) -> Row:
+    beside = next(name for name in BEST if name != metric)
+    return replace(
+        row,
+        sentence=sentences.verdict(row, metric),
+        disagreement=sentences.disagreement(row, metric, beside),
+    )
 
 
 def _family(rows: Sequence[Row], tasks: int) -> str:
@@ -327,7 +333,8 @@ def _notices(
 ) -> Iterator[str]:
     if len(tasks) < len(groups):
         without = [one.label for one in groups if one.label not in {task.label for task in tasks}]
-        yield f"without the baseline, and not compared: {notices.some(without, '; ')}"
+        told = notices.some(without, "; ")
+        yield f"not compared, without the baseline or a second contender: {told}"
     names = {run.name for run in compared}
     alone = [run.name for run in runs if run.name not in names]
     if alone:

@@ -71,7 +71,7 @@ def described_in(folder: Path, metric: str, level: float) -> Comparison:
         entrants = _entrants(list(some), others)
         members = tuple(contender(one, metrics, level) for one in entrants)
         first = members[0].label
-        tasks.append(Task(named, {}, first, members, (), (), (), (), (), (), ()))
+        tasks.append(Task(named, {}, metrics, first, members, (), (), (), (), (), (), ()))
     return Comparison(
         path=folder,
         metric=metric,

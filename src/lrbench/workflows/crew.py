@@ -37,6 +37,8 @@ class Order:
         Train from the first update, whatever stands there.
     is_recorded : bool
         It comes from a record: data that are not here are asked for with ``--data``.
+    slots_of : Path, optional
+        The folder of records whose slots runs of the lanes engine keep; default: ``results``.
     """
 
     run: Resolved
@@ -45,6 +47,7 @@ class Order:
     variables: Mapping[str, str]
     force: bool = False
     is_recorded: bool = False
+    slots_of: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -120,11 +123,18 @@ def parcels(orders: Sequence[Order]) -> list[Parcel]:
     """The orders as workers get them: those that fit together as one."""
     alike: dict[Any, list[int]] = {}
     for place, order in enumerate(orders):
-        settings = (order.results, order.reason, order.force, order.is_recorded)
+        settings = (
+            order.results,
+            order.reason,
+            order.force,
+            order.is_recorded,
+            order.slots_of,
+        )
         alike.setdefault((*settings, tuple(sorted(order.variables.items()))), []).append(place)
     found = []
     for places in alike.values():
-        for one in pack([orders[p].run for p in places], orders[places[0]].results):
+        first = orders[places[0]]
+        for one in pack([orders[p].run for p in places], first.slots_of or first.results):
             chosen = tuple(places[index] for index in one.places)
             found.append(Parcel(chosen, tuple(orders[place] for place in chosen), one.slots))
     return sorted(found, key=lambda parcel: min(parcel.places))

@@ -17,7 +17,7 @@ from lrbench.engine.profiles import VARIABLES, check_profile
 from lrbench.errors import ConfigError, DeviceError
 from lrbench.record.environment import environment
 from lrbench.spec.run import ComputeSpec
-from lrbench.tasks.data.cache import cache_home
+from lrbench.tasks.data.home import cache_home
 from lrbench.workflows.results import check_results
 
 PACKAGES = (

@@ -15,20 +15,26 @@ from lrbench.schedules.rewarm import rewarmed
 from lrbench.spec.run import RunSpec
 
 
-def expected_rates(study: Study) -> tuple[Rates, list[str]]:
+def expected_rates(study: Study, *, without_torch: bool = False) -> tuple[Rates, list[str]]:
     """The rate of every update by run, and the runs whose schedule cannot be had without trust.
 
     Those of a schedule without a trigger are tabulated once an arm. Twins, whose rates follow from
-    their parents', are left out.
+    their parents', are left out; and ``without_torch`` so are those that are made by it, or by a
+    trigger, for torch takes seconds to load.
     """
     expected: dict[str, Floats] = {}
     unknown: list[str] = []
     for arm in study.arms:
         try:
-            expected |= dict(_of_arm(arm.runs))
+            if not (without_torch and _needs_torch(arm.runs[0])):
+                expected |= dict(_of_arm(arm.runs))
         except (LrbenchError, LookupError, TypeError, ValueError):
             unknown += arm.ids
     return expected, unknown
+
+
+def _needs_torch(run: Facts) -> bool:
+    return run.spec["schedule"]["target"] is not None or run.spec.get("trigger") is not None
 
 
 def _of_arm(runs: tuple[Facts, ...]) -> Iterator[tuple[str, Floats]]:

@@ -10,7 +10,7 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Plan
 from lrbench.engine.device import DTYPES
 from lrbench.engine.fingerprint import tensor_digests, whole_digest
-from lrbench.engine.order import BatchOrder
+from lrbench.engine.order import BatchChain, BatchOrder
 from lrbench.errors import RecordError, ScheduleError
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
@@ -100,6 +100,7 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
     log = record.log(STEPS)
     lane = plan.lanes[0]
     order = BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, torch.device("cpu"))
+    chain = BatchChain()
     tables = {"momentum": plan.momenta, "weight_decay": plan.weight_decays}
     rates = {name: table[:, 0].tolist() for name, table in tables.items() if table is not None}
     rates["lr"] = _rates(record, plan)
@@ -108,7 +109,7 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
         _, digest = order.batch(step)
         if step == 0 and first_batch != digest.hex():
             return Difference("batch", layout.MANIFEST, 0, "first_batch", first_batch, digest.hex())
-        order.seal([digest])
+        chain.add([digest])
         # As steps.csv has it: the first 16 hexadecimal digits.
         if batch != (now := digest[:8].hex()):
             return Difference("batch", STEPS, step, "batch_digest", str(batch), now)
@@ -117,6 +118,6 @@ def _differing_row(record: Record, first_batch: str, plan: Plan) -> Difference |
                 a, b = repr(values[step]), repr(rates[name][step])
                 return Difference("schedule", STEPS, step, name, a, b)
     then = record.result["batch_chain"]
-    if then != order.chain:
-        return Difference("batch", layout.RESULT, recorded=then, other=order.chain)
+    if then != str(chain):
+        return Difference("batch", layout.RESULT, recorded=then, other=str(chain))
     return None

@@ -17,6 +17,7 @@ from lrbench.errors import LrbenchError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_checkpoint
 from lrbench.record.files import LOG_LIMIT, read_file
+from lrbench.record.notes import read_notes
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, read_json
 from lrbench.spec.canonical import digest
@@ -82,6 +83,12 @@ def check_plans(folder: Path) -> Iterator[str]:
         except (LrbenchError, OSError, RecursionError) as error:
             told = str(error).partition("\n")[0].removeprefix(f"error: {path} ")
             yield f"{layout.SWEEPS}/{path.name} is damaged: {told}"
+
+
+def check_notes(path: Path) -> Iterator[str]:
+    """What is wrong with the notes beside a record, which is none the worse for it, in words."""
+    for name, told in read_notes(path).damaged.items():
+        yield f"{path.name}/{name} is damaged: {told}"
 
 
 def _check_checkpoints(record: Record) -> None:

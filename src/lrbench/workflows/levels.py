@@ -18,7 +18,7 @@ from lrbench.engine.update_rules import rule_key
 from lrbench.errors import ConfigError, RunError
 from lrbench.record.files import claim_folder, replace_file
 from lrbench.spec.canonical import digest
-from lrbench.tasks.data.cache import cache_home
+from lrbench.tasks.data.home import cache_home
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.plan import load_data, make_plan
 

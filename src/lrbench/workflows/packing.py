@@ -60,7 +60,9 @@ def pack(runs: Sequence[Resolved], results: Path | Callable[[int], Path]) -> lis
         In the order of their first runs.
     """
     open_packs: dict[str, list[dict[int, int]]] = {}
-    for place, run in enumerate(runs):
+    # Seed by seed: runs of one seed train on the same batches, which are then put together once.
+    for place in sorted(range(len(runs)), key=lambda place: runs[place].spec.seed):
+        run = runs[place]
         spec = run.spec
         if spec.compute.engine == "loop":
             open_packs[f"{place}"] = [{0: place}]

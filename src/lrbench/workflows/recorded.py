@@ -138,6 +138,7 @@ def resolved_of(record: Record, *, trust: bool = False, data_root: Path | None =
         spec=spec,
         data_settings=settings,
         note=manifest["note"],
+        tags=tuple(manifest.get("tags", ())),
         values={},
         checkpoint_every=manifest.get("checkpoint_every"),
         notes=tuple(manifest["schedule"]["notes"]),

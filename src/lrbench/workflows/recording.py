@@ -83,6 +83,7 @@ def facts_of(
         "checkpoint_every": run.checkpoint_every,
         "keep_checkpoints": run.keep_checkpoints,
         "note": run.note,
+        "tags": list(run.tags),
     }
 
 
@@ -156,6 +157,10 @@ class Cadence:
             return done % self._every == 0
         return now - self._last >= max(LOOK_S if is_look else WORK_S, COST * self._cost)
 
+    def next_due(self, done: int) -> int | None:
+        """The first number of updates beyond ``done`` at which it is, where that is known."""
+        return None if self._every is None else done - done % self._every + self._every
+
     def took(self, seconds: float) -> None:
         """A checkpoint was written just now."""
         self._cost = seconds
@@ -180,7 +185,7 @@ class Recording:
     remarks : sequence of str
         Why it does not go on at a later place.
     stop : Stop
-        Asked after every update; a stopped run saves its state and raises KeyboardInterrupt.
+        Asked where the engine asks; a stopped run saves its state and raises KeyboardInterrupt.
     until : int, optional
         Updates after which the run saves its state and raises :class:`Paused`.
     on_progress : callable
@@ -289,6 +294,12 @@ class Recording:
         self._writer.beat(done, now)
         self._is_paused = done == self._until
         return self._is_paused or self._stop.is_asked or self._cadence.is_due(done, is_look, now)
+
+    def next_state(self, done: int) -> int | None:
+        """Where the cadence, or the end of this attempt, comes next."""
+        until = self._until
+        known = [self._cadence.next_due(done), until if until and until > done else None]
+        return min((one for one in known if one is not None), default=None)
 
     def save(self, capture: Callable[[], State]) -> None:
         """Write a checkpoint; then stop if that was asked for.

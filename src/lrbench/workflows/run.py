@@ -6,7 +6,7 @@ import resource
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.engine.device import check_device
 from lrbench.engine.profiles import are_in_force, variables_of
 from lrbench.errors import ConfigError, LrbenchError, RecordError
+from lrbench.record.notes import checked_tags
 from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
 from lrbench.tasks.data.download import Progress as OnDownload
@@ -66,6 +67,7 @@ def resolve_overrides(
     *,
     config_dir: Path | None = None,
     note: str | None = None,
+    tags: Sequence[str] = (),
     on_download: OnDownload | None = None,
 ) -> Resolved:
     """The one run that these overrides specify.
@@ -76,7 +78,7 @@ def resolve_overrides(
         Anything is wrong with them; nothing was written.
     """
     (arm,) = parse(overrides)
-    return resolve_arm(arm, config_dir=config_dir, note=note, on_download=on_download)
+    return resolve_arm(arm, config_dir=config_dir, note=note, tags=tags, on_download=on_download)
 
 
 def resolve_arm(
@@ -84,15 +86,17 @@ def resolve_arm(
     *,
     config_dir: Path | None = None,
     note: str | None = None,
+    tags: Sequence[str] = (),
     on_download: OnDownload | None = None,
 ) -> Resolved:
     """The first run of an arm, from its overrides already parsed."""
+    words = checked_tags(tags, "--tag")
     composed = compose(arm, config_dir)
     if note is not None:
         if "note" in composed.typed:
             raise ConfigError("cannot be given together with note=…", key="--note", got=note)
         composed.values["note"] = note
-    return resolve_run(composed, on_download)
+    return replace(resolve_run(composed, on_download), tags=words)
 
 
 def run(

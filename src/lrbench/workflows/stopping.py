@@ -25,7 +25,7 @@ class Stop:
 
     @property
     def is_asked(self) -> bool:
-        """Asked after every update: a worker that reports seldom must not train on for nobody."""
+        """A worker that reports seldom must not train on for nobody: asked every half second."""
         return self.is_heard or self._parent not in (None, os.getppid())
 
 

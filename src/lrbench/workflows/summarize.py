@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError, nearest
+from lrbench.record import layout
 from lrbench.record.reader import Status
+from lrbench.record.test_uses import occasions
 from lrbench.report import notices
 from lrbench.report.frames import (
     Arm,
@@ -20,7 +22,9 @@ from lrbench.report.frames import (
 )
 from lrbench.report.plans import read_plans
 from lrbench.report.runs import BEST, Goal, Row, Skipped, read_runs
+from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
+from lrbench.workflows.check import is_quick, quick_flags
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,12 @@ class Summary:
         What is in the folder and in no figure.
     mismatches : tuple of str
         Runs of a seed that do not share what they must share: their arms cannot be compared.
+    flags : tuple of Flag or None
+        Sanity flags as far as they cost next to nothing; None where there are too many runs.
+    has_read_logs : bool
+        Whether the flags are of logs of updates too.
+    test_uses : tuple of str
+        When the test split was looked at, by these runs' final weights: UTC, oldest first.
     """
 
     path: Path
@@ -61,6 +71,9 @@ class Summary:
     notices: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     mismatches: tuple[str, ...]
+    flags: tuple[Flag, ...] | None = ()
+    has_read_logs: bool = True
+    test_uses: tuple[str, ...] = ()
 
     @property
     def has_corrupt(self) -> bool:
@@ -120,6 +133,8 @@ def summarize(
         *notices.of_datasets(apart),
         *notices.of_mixed(mixed_in(frame, asked, apart) if asked else ()),
     )
+    is_record = (folder / layout.SPEC).exists()
+    uses = {row["run"]: occasions(folder if is_record else folder / row["run"]) for row in rows}
     return Summary(
         path=folder,
         metrics=_metrics(rows, metric),
@@ -131,6 +146,9 @@ def summarize(
         notices=said,
         skipped=(*skipped, *damaged),
         mismatches=tuple(map(str, mismatches)),
+        flags=quick_flags(folder, rows, skipped, mismatches, uses),
+        has_read_logs=is_quick(rows),
+        test_uses=tuple(sorted({one for of_run in uses.values() for one in of_run})),
     )
 
 

@@ -17,6 +17,7 @@ from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.files import claim_folder, read_file, replace_file
+from lrbench.record.notes import checked_tags
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Status, read_record
 from lrbench.spec.sweep import Arm, SweepSpec
@@ -156,6 +157,7 @@ def plan_sweep(
     *,
     config_dir: Path | None = None,
     note: str | None = None,
+    tags: Sequence[str] = (),
     preset: str | None = None,
     on_download: OnDownload | None = None,
 ) -> SweepPlan:
@@ -176,11 +178,14 @@ def plan_sweep(
     if any(override.key == "seed" for override in arms[0]):
         relation = "cannot be an override of a sweep: every arm gets the same seeds"
         raise ConfigError(relation, key="seed", remedy="--seeds 3,7,11")
+    words = checked_tags(tags, "--tag")
     runs: list[list[Resolved]] = []
     problems: list[Problem] = []
     for arm in arms:
         try:
-            first = resolve_arm(arm, config_dir=config_dir, note=note, on_download=on_download)
+            first = resolve_arm(
+                arm, config_dir=config_dir, note=note, tags=words, on_download=on_download
+            )
         except ConfigError as error:
             # By their text: a nan is not equal to itself.
             told = set(map(str, problems))

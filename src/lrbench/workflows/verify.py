@@ -26,7 +26,7 @@ from lrbench.record.reader import Record, Status, read_record
 from lrbench.spec.run import FORMAT_VERSION, total_steps_of
 from lrbench.workflows.closeness import Closeness, closeness, losses_of_siblings
 from lrbench.workflows.inputs import differing_input
-from lrbench.workflows.integrity import check_plans, check_record
+from lrbench.workflows.integrity import check_notes, check_plans, check_record
 from lrbench.workflows.recorded import asking_for_data, check_data, find_runs, resolved_of
 from lrbench.workflows.recording import Progress
 from lrbench.workflows.replay import (
@@ -116,7 +116,8 @@ class Report:
         That was asked for.
     runs : tuple of Verification
     others : tuple of str
-        What is wrong besides the runs: a sweep's plan, inputs that runs of a seed do not share.
+        What is wrong besides the runs: a sweep's plan, a note, inputs that runs of a seed do not
+        share.
     """
 
     path: Path
@@ -200,7 +201,11 @@ def verify(
         records = [read_record(run, every_byte=True) for run in find_runs(folder)]
         found = {record.run_id: _verify_files(record, level) for record in records}
         whole = [one for one in records if found[one.run_id].verdict is Verdict.IDENTICAL]
-        others = [*check_plans(folder), *_mismatches(whole)]
+        others = [
+            *check_plans(folder),
+            *(told for record in records for told in check_notes(record.path)),
+            *_mismatches(whole),
+        ]
         # What is not in order or not finished is not made again.
         again = [
             record

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from lrbench.engine.order import BatchOrder
+from lrbench.engine.order import BatchChain, BatchOrder
 from lrbench.streams import Streams
 
 CPU = torch.device("cpu")
@@ -82,14 +82,17 @@ def test_the_chain_covers_every_sealed_batch_and_their_order():
     a, b = b"a" * 32, b"b" * 32
 
     def chain(*digests):
-        order = BatchOrder(Streams(0), digests_of(4), 2, CPU)
+        chain = BatchChain()
         for digest in digests:
-            order.seal([digest])
-        return order.chain
+            chain.add([digest])
+        return str(chain)
 
     assert len({chain(), chain(a), chain(b), chain(a, b), chain(b, a), chain(a, a)}) == 6
-    whole = BatchOrder(Streams(0), digests_of(4), 2, CPU)
-    whole.seal([a, b])
-    assert whole.chain == chain(a, b)
+    whole = BatchChain()
+    whole.add([a, b])
+    assert str(whole) == chain(a, b)
     first = hashlib.sha256(a).digest()
-    assert whole.chain == hashlib.sha256(first + b).hexdigest()
+    assert str(whole) == hashlib.sha256(first + b).hexdigest()
+    gone_on = BatchChain(chain(a))
+    gone_on.add([b])
+    assert str(gone_on) == str(whole)

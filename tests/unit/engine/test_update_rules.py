@@ -54,13 +54,13 @@ def test_every_rule_makes_the_updates_of_torch_in_every_lane(name, settings):
                 lr=rates[lane][update],
                 momentum=params.get("momentum", params.get("beta1")),
                 weight_decay=params["weight_decay"],
-                count=update + 1,
+                counted=update + 1,
                 is_first=update == 0,
                 base_lr=specs[lane].lr,
             )
             for lane in range(LANES)
         ]
-        numbers = stacked_numbers(rule, now, weight)
+        numbers = stacked_numbers([[rule.numbers(one)] for one in now], weight)[0]
         weight, moments = rule.update(weight, gradient(weight, update), moments, numbers)
     for lane in range(LANES):
         expected = by_torch(specs[lane], start[lane], rates[lane])

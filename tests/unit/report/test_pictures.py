@@ -72,7 +72,7 @@ def task() -> Task:
         Basis("equal_lr", "at equal learning rate", rows, "", ()),
         Basis("equal_cost", "at equal tuning cost", rows[:1], "", ()),
     )
-    return Task("", {}, a.label, (a, b), ("schedule",), (), bases, (), (), (), ())
+    return Task("", {}, ("val_loss",), a.label, (a, b), ("schedule",), (), bases, (), (), (), ())
 
 
 LOOKS = cast(["constant", "sgdr <b>"])

@@ -321,6 +321,31 @@ def test_a_setting_varied_for_all_alike_makes_tasks(results):
     assert "from 6 tasks" in found.across.sentence
 
 
+def test_what_follows_from_the_task_names_no_contender(results):
+    # The same schedule by epochs is another one in steps where an epoch has other steps.
+    for name, decay in (("digits", 100), ("wine", 20)):
+        dataset = {"name": name, "digest": "1" * 64}
+        results.add_arm("constant", CONSTANT, dataset=dataset)
+        results.add_arm("linear", COSINE, dataset=dataset, params={"decay": decay})
+    found = compare(results.path)
+    names = {one.label for task in found.tasks for one in task.contenders}
+    assert names == {"constant", "linear"}
+    assert found.across.contenders == ("constant", "linear")
+
+
+def test_a_regression_among_the_tasks_takes_no_accuracy_from_the_others(results):
+    other = {"name": "diabetes", "digest": "1" * 64}
+    for name, finals in (("constant", CONSTANT), ("cosine", COSINE)):
+        results.add_arm(name, finals)
+        for seed, final in enumerate(finals):
+            spec = results.spec(name, seed=seed, dataset=other)
+            results.add(spec, [2.0, 1.0, final], [None, None, None])
+    found = compare(results.path)
+    assert [task.metrics for task in found.tasks] == [("val_loss",), ("val_loss", "val_accuracy")]
+    assert rows(found, task=0)[0].beside is None
+    assert rows(found, task=1)[0].beside.verdict == "better"
+
+
 def test_datasets_are_compared_apart(results):
     other = {"name": "wine", "digest": "1" * 64}
     results.add_arm("constant", CONSTANT)
@@ -342,7 +367,6 @@ def test_restart_policies_belong_to_the_schedule(results):
 
 
 def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
-    # Evaluations after 0, 50 and 100 of 100 updates; the first third has none.
     for seed in range(3):
         train = {"steps": 90, "batch_size": 64, "eval_every": 30}
         late = [2.0, 1.5, 1.0, 0.2 + seed / 100]
@@ -360,6 +384,9 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     assert (base.to_target.time.median, other.to_target.time.median) == (60.0, 90.0)
     assert other.to_target.found.differences == (-30.0, -30.0, -30.0)
     assert base.to_target.found is base.area_found is None
+    told = " ".join(tables.of_courses(found.tasks[0], found).notes)
+    assert "order in the first third: constant, cosine; in the last: cosine, constant" in told
+    assert "the mean val_loss of cosine crosses that of constant once, by update 90" in told
 
 
 def test_a_run_that_diverged_never_reached_the_target(results):
@@ -397,6 +424,20 @@ def test_unfinished_arms_are_named_and_hide_nothing(two):
     found = compare(two.path)
     assert len(rows(found)) == 1
     assert any("linear is in no row" in note for note in found.tasks[0].notes)
+
+
+def test_what_is_not_finished_is_no_baseline_and_no_trial(results):
+    results.add(results.spec("constant"), outcome=None)
+    results.add_arm("cosine", COSINE)
+    results.add(results.spec("cosine", lr=0.3), outcome=None)
+    with pytest.raises(ConfigError, match="finished runs of two contenders"):
+        compare(results.path)
+    results.add_arm("linear", CONSTANT)
+    found = compare(results.path)
+    assert found.tasks[0].baseline == "cosine"
+    assert [one.label for one in found.tasks[0].contenders] == ["cosine", "linear"]
+    assert row(found, "linear", "equal_cost").found.difference.value == pytest.approx(-0.1025)
+    assert len(member(found, "cosine").arms) == 1
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,12 @@
-"""The vectorised programs of a plan: all gradients, and all updates with what is measured of them.
+"""The vectorised programs of a plan: an update of all lanes, and a closer look at it.
 
-Both are pure functions of tensors whose first dimension is the lane, apart from the rows that they
-write in place. The same functions run as they are, operation by operation, or compiled by
-``torch.compile``; compiled code rounds otherwise, so which of both is part of a run's identity.
+Both are functions of tensors whose first dimension is the lane, pure apart from the rows that they
+write in place. The same functions run as they are, operation by operation, or compiled; compiled
+code rounds otherwise, so which of both is part of a run's identity.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,14 +15,12 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch._dynamo.exc import FailOnRecompileLimitHit, TorchDynamoException
 from torch.func import functional_call, grad_and_value, vmap
 
-from lrbench.engine.compiler import prepare_compiler
+from lrbench.engine.compiler import compiled
 from lrbench.engine.flat import Layout, layout_of
 from lrbench.engine.lanes.template import Template, refused
 from lrbench.engine.update_rules import UpdateRule
-from lrbench.errors import ConfigError
 from lrbench.tasks.base import Kind
 from lrbench.tasks.loss import mean_loss
 
@@ -40,22 +37,20 @@ class Program:
     Parameters
     ----------
     template : Template
-    gradient : callable
-        ``(weight, grad, others, masks, inputs, targets, indices) -> losses``. Rows have the shape
-        (lanes, columns), ``indices`` (lanes, batch); ``grad`` and the changing buffers among
-        ``others`` are written.
-    update : callable
-        ``(weight, grad, momentum, second, numbers) -> sums`` of shape (lanes, 5), as
-        ``diagnostics.Block.whole`` has them; weight and moments are written.
+    step : callable
+        ``(weight, grad, momentum, second, others, masks, inputs, targets, indices, numbers) ->
+        losses, sums``: an update. Rows have the shape (lanes, columns), ``indices`` (lanes, batch),
+        losses (lanes,), sums (lanes, 5) as ``diagnostics.Block.whole`` has them; the rows and the
+        changing buffers among ``others`` are written.
     look : callable
         ``(weight, grad, momentum, second, anchor, numbers) -> sums`` of shape (lanes, parts, 10):
-        a closer look at the whole model and at its layers, at the update that is made next. It
-        writes nothing: a lane's numbers must not depend on which of the others are looked at.
+        a closer look at the whole model and at its layers, from the gradient of an update and the
+        other rows as they were before it. It writes nothing: a lane's numbers must not depend on
+        which of the others are looked at.
     """
 
     template: Template
-    gradient: Callable[..., Tensor]
-    update: Callable[..., Tensor]
+    step: Callable[..., tuple[Tensor, Tensor]]
     look: Callable[..., Tensor]
 
 
@@ -84,15 +79,11 @@ def program_of(
         made = template()
         layout = layout_of(model)
         shapes = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
-        functions = (
-            gradient_of(made, layout, shapes, kind, autocast),
-            _update(rule),
-            _look(rule, layout),
-        )
+        step = _step(gradient_of(made, layout, shapes, kind, autocast), rule)
+        look = _look(rule, layout)
         if is_compiled:
-            prepare_compiler()
-            functions = tuple(map(_compiled, functions))  # type: ignore[assignment]
-        _PROGRAMS[key] = Program(made, *functions)
+            step, look = compiled(step), compiled(look)
+        _PROGRAMS[key] = Program(made, step, look)
     return _PROGRAMS[key]
 
 
@@ -103,7 +94,8 @@ def gradient_of(
     kind: Kind,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Callable[..., Tensor]:
-    """The first function of a :class:`Program`, not compiled.
+    """``(weight, grad, others, masks, inputs, targets, indices) -> losses``, the first half of an
+    update; it writes ``grad`` and the changing buffers.
 
     Parameters
     ----------
@@ -159,17 +151,29 @@ def gradient_of(
     return gradient
 
 
-def _update(rule: UpdateRule) -> Callable[..., Tensor]:
-    def update(
-        weight: Tensor, grad: Tensor, momentum: Tensor, second: Tensor, numbers: Tensor
-    ) -> Tensor:
+def _step(
+    gradient: Callable[..., Tensor], rule: UpdateRule
+) -> Callable[..., tuple[Tensor, Tensor]]:
+    def step(
+        weight: Tensor,
+        grad: Tensor,
+        momentum: Tensor,
+        second: Tensor,
+        others: Tensors,
+        masks: Tensors,
+        inputs: Tensor,
+        targets: Tensor,
+        indices: Tensor,
+        numbers: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        losses = gradient(weight, grad, others, masks, inputs, targets, indices)
         after, moments = rule.update(weight, grad, (momentum, second), numbers)
         sums = torch.stack(_sums(grad, weight - after, after, *moments), dim=1)
         weight.copy_(after)
         _keep(rule, momentum, second, moments)
-        return sums
+        return losses, sums
 
-    return update
+    return step
 
 
 def _look(rule: UpdateRule, layout: Layout) -> Callable[..., Tensor]:
@@ -215,26 +219,6 @@ def _keep(
     for place, row in enumerate((momentum, second)):
         if len(rule.keeps) > place:
             row.copy_(moments[place])
-
-
-def _compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    whole = torch.compile(function, fullgraph=True, dynamic=False)
-
-    @functools.wraps(function)
-    def call(*arguments: Any) -> Tensor:
-        try:
-            result: Tensor = whole(*arguments)
-            return result
-        except (TorchDynamoException, FailOnRecompileLimitHit) as error:
-            reason = str(error).strip().partition("\n")[0][:200]
-            raise ConfigError(
-                f"must be a program that torch.compile can make ({reason})",
-                key="compute.compile",
-                got=True,
-                remedy="compute.compile=false",
-            ) from error
-
-    return call
 
 
 def run_eagerly(function: Callable[..., Tensor], arguments: Sequence[Any]) -> Tensor:

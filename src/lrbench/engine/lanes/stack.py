@@ -18,6 +18,9 @@ from lrbench.engine.optimizers import OPTIMIZERS, BoundOptimizer
 from lrbench.engine.update_rules import Setting, UpdateRule, params_of
 from lrbench.spec.run import OptimizerSpec
 
+Applied = tuple[float, float | None, float]
+"""Rate, momentum and weight decay of an update."""
+
 
 class Stack:
     """The rows of a plan.
@@ -88,45 +91,54 @@ class LaneOptimizer(BoundOptimizer):
         self._decay = float(self._params["weight_decay"])
         self._usual = self.momentum
         self._count = 0
-        self._setting: tuple[float, float | None, float | None] | None = None
+        self._setting: Applied | None = None
 
-    def setting(self, rate: float, momentum: float | None, weight_decay: float | None) -> Setting:
-        """What the next update is made with."""
-        self._setting = (rate, momentum, weight_decay)
-        self._count += self._rule.counts
-        return Setting(
-            lr=rate,
-            momentum=self._usual if momentum is None else momentum,
-            weight_decay=self._decay if weight_decay is None else weight_decay,
-            count=self._count,
-            is_first="momentum" in self.awaited,
-            base_lr=self._base_lr,
+    def settings(
+        self,
+        rates: Sequence[float],
+        momenta: Sequence[float] | None,
+        decays: Sequence[float] | None,
+    ) -> list[Applied]:
+        """Rate, momentum and weight decay of coming updates, as the loop engine tells them."""
+        times = len(rates)
+        usual: Sequence[float | None] = [self._usual] * times
+        return list(
+            zip(
+                rates,
+                usual if momenta is None else momenta,
+                [self._decay] * times if decays is None else decays,
+                strict=True,
+            )
         )
+
+    def numbers(self, settings: Sequence[Applied]) -> list[tuple[float, ...]]:
+        """The rule's numbers of the updates that come next, made with these settings."""
+        of, base_lr = self._rule.numbers, self._base_lr
+        counted = self._count + 1 if self._rule.counts else 0
+        counts = range(counted, counted + len(settings)) if counted else [0] * len(settings)
+        firsts = [False] * len(settings)
+        firsts[0] = "momentum" in self.awaited
+        return [
+            of(Setting(lr, momentum, decay, count, is_first, base_lr))
+            for (lr, momentum, decay), count, is_first in zip(settings, counts, firsts, strict=True)
+        ]
 
     @property
     def count(self) -> int:
         """Updates counted for the bias correction."""
         return self._count
 
-    @property
-    def applied(self) -> tuple[float, float | None, float | None]:
-        """Rate, momentum and weight decay of the last update, as the loop engine tells them."""
-        assert self._setting is not None
-        rate, momentum, weight_decay = self._setting
-        return (
-            rate,
-            self._usual if momentum is None else momentum,
-            self._decay if weight_decay is None else weight_decay,
-        )
-
-    @property
-    def correction(self) -> float:
-        """What the second moment is divided by: ``1 - beta2**count``; 1 where there is none."""
+    def correction(self, updates: int) -> float:
+        """What the second moment is divided by so many updates from now: ``1 - beta2**count``; 1
+        where there is none.
+        """
         beta2 = self._params.get("beta2")
-        return 1.0 if beta2 is None or self._count == 0 else 1.0 - float(beta2**self._count)
+        return 1.0 if beta2 is None else 1.0 - float(beta2 ** (self._count + updates))
 
-    def made(self) -> None:
-        """The rule has made the update."""
+    def made(self, settings: Sequence[Applied]) -> None:
+        """The rule has made these updates."""
+        self._setting = settings[-1]
+        self._count += len(settings) * self._rule.counts
         if self.awaited:
             state = self.optimizer.state[self.tensors[0]]
             homes = (self._flat.momentum, self._flat.second_moment)
@@ -152,10 +164,19 @@ class LaneOptimizer(BoundOptimizer):
             self._count = round(float(state["step"])) if "step" in state else 0
 
 
-def stacked_numbers(rule: UpdateRule, settings: Sequence[Setting], like: Tensor) -> Tensor:
-    """The rule's numbers of all lanes, of shape (numbers, lanes), in the type of the weights."""
-    columns = [rule.numbers(setting) for setting in settings]
-    return torch.tensor(list(zip(*columns, strict=True)), dtype=torch.float64).to(like)
+def stacked_numbers(lanes: Sequence[Sequence[tuple[float, ...]]], like: Tensor) -> Tensor:
+    """The rule's numbers of all lanes, in the type of the weights.
+
+    Parameters
+    ----------
+    lanes : sequence, a lane each, of the numbers of its updates
+    like : Tensor
+
+    Returns
+    -------
+    Tensor of shape (updates, numbers, lanes)
+    """
+    return torch.tensor(lanes, dtype=torch.float64).permute(1, 2, 0).contiguous().to(like)
 
 
 def build_models(

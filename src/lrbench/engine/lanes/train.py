@@ -9,7 +9,8 @@ that a lane is trained with.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,18 +19,21 @@ import torch
 from torch import Tensor
 
 from lrbench.engine.base import Failure, Outcome, Plan, Sink
-from lrbench.engine.conductor import Conductor, autocast, start_of
+from lrbench.engine.conductor import PATIENCE_S, Conductor, autocast, start_of
 from lrbench.engine.data import DeviceData, on_device
 from lrbench.engine.device import DTYPES
-from lrbench.engine.diagnostics import BLOCK, Block, told
-from lrbench.engine.lanes.program import Program, program_of
-from lrbench.engine.lanes.stack import LaneOptimizer, Stack, build_models, stacked_numbers
+from lrbench.engine.diagnostics import Block, Numbers, on_host, told
+from lrbench.engine.lanes.program import LOOKED, Program, program_of
+from lrbench.engine.lanes.stack import (
+    Applied,
+    LaneOptimizer,
+    Stack,
+    build_models,
+    stacked_numbers,
+)
 from lrbench.engine.lanes.template import attributes, refuse_unlike, template_of
 from lrbench.engine.order import BatchOrder
-from lrbench.engine.update_rules import Setting, UpdateRule, rule_key, rule_of
-
-SUMS = 5
-"""Of every update, as ``diagnostics.Block.whole`` has them."""
+from lrbench.engine.update_rules import UpdateRule, rule_key, rule_of
 
 
 @dataclass
@@ -51,14 +55,20 @@ class _Member:
 
 @dataclass(frozen=True)
 class _Fetched:
-    """What was measured in a block, as numbers of the host; see ``diagnostics.Block``.
+    """What was measured in a stretch of updates, on the host; see ``diagnostics.Block``.
 
-    Losses and sums by slot and update; looks by the update's place, then by slot.
+    Parameters
+    ----------
+    losses, sums : ndarray of shape (updates, lanes) and (updates, lanes, 5)
+    looks : ndarray of shape (looks, lanes, parts, 10)
+    places : dict of int to int
+        The update of each look, counted from the first: its place among the looks.
     """
 
-    losses: list[list[float]]
-    sums: list[list[list[float]]]
-    looks: dict[int, list[list[list[float]]]]
+    losses: Numbers
+    sums: Numbers
+    looks: Numbers
+    places: dict[int, int]
 
 
 def train(plan: Plan, sinks: Sequence[Sink]) -> list[Outcome | Failure]:
@@ -85,10 +95,7 @@ class _Training:
         self._source = [slots.index(slot) if slot in slots else 0 for slot in range(width)]
         lanes = [plan.lanes[index] for index in self._source]
         models = build_models(plan.build_model, lanes, (self._device, dtype))
-        orders = [
-            BatchOrder(lane.streams, plan.data.sample_digests, plan.batch_size, self._device)
-            for lane in plan.lanes
-        ]
+        orders = self._orders()
         starts = [start_of(models[slot], order) for slot, order in zip(slots, orders, strict=True)]
         refuse_unlike(models)
         self._rule: UpdateRule = rule_of(plan.lanes[0].optimizer)
@@ -125,11 +132,23 @@ class _Training:
         layers = stack.layout.layers
         self._names = ["", *(span.name for span in layers)]
         self._sizes = [stack.flats[0].size, *(span.size for span in layers)]
-        self._losses = torch.zeros(BLOCK, width, dtype=dtype, device=self._device)
-        self._sums = torch.zeros(BLOCK, width, SUMS, dtype=dtype, device=self._device)
+        self._losses: list[Tensor] = []
+        self._sums: list[Tensor] = []
         self._looks: dict[int, Tensor] = {}
         self._epoch = -1
         self._batches = torch.zeros(0)
+
+    def _orders(self) -> list[BatchOrder]:
+        """Each run's order; runs of one order stream share theirs."""
+        plan = self._plan
+        made: dict[int, BatchOrder] = {}
+        for lane in plan.lanes:
+            root = lane.streams.root_of("order")
+            if root not in made:
+                made[root] = BatchOrder(
+                    lane.streams, plan.data.sample_digests, plan.batch_size, self._device
+                )
+        return [made[lane.streams.root_of("order")] for lane in plan.lanes]
 
     def _made_program(self, model: torch.nn.Module, order: BatchOrder, width: int) -> Program:
         plan, data = self._plan, self._data
@@ -162,10 +181,15 @@ class _Training:
                 self._guard(member, partial(self._start, member))
             first = {member.conductor.step for member in self._members if member.is_live}
             assert len(first) <= 1, "lanes of a plan begin at one step"
-            for step in range(min(first, default=total), total):
-                if not any(member.is_live for member in self._members):
+            step = min(first, default=total)
+            while step < total and self._live():
+                for member in self._live():
+                    self._guard(member, partial(self._open, member, step))
+                if not self._live():
                     break
-                self._step(step)
+                done = self._stretch(step)
+                self._after(step, done)
+                step = done
             for member in self._live():
                 self._guard(member, partial(self._finish, member))
         return [Failure(m.failure) if m.failure is not None else _outcome(m) for m in self._members]
@@ -179,69 +203,86 @@ class _Training:
         member.optimizer.write()
         member.conductor.finish()
 
-    def _step(self, step: int) -> None:
-        for member in self._live():
-            self._guard(member, partial(self._open, member, step))
+    def _stretch(self, step: int) -> int:
+        """Make updates from ``step`` on until something else is due of a lane; returns how many
+        are made then.
+        """
+        live = self._live()
+        until = min(member.conductor.until for member in live)
+        settings = {m.slot: m.optimizer.settings(*m.conductor.settings(until)) for m in live}
+        numbers = self._numbers(settings)
+        close = {m.slot: m.conductor.close_between(step, until) for m in live}
+        looked = set().union(*close.values())
+        late = time.monotonic() + PATIENCE_S
+        done = step
+        while done < until and (done == step or time.monotonic() < late):
+            self._update(done, numbers[done - step], is_looked=done in looked)
+            done += 1
+        for member in live:
+            self._made(member, settings[member.slot][: done - step], close[member.slot])
+        return done
+
+    def _update(self, step: int, numbers: Tensor, *, is_looked: bool) -> None:
+        """Update all lanes, with what is measured of it."""
         stack, program, data = self._stack, self._program, self._data
-        settings = [self._setting(member, step) for member in self._members]
-        numbers = stacked_numbers(self._rule, [settings[i] for i in self._source], stack.weight)
+        moving = (stack.weight, stack.momentum, stack.second_moment)
+        masks, indices = self._masks(step), self._indices(step)
         with torch.no_grad():
-            losses = program.gradient(
+            weight, momentum, second = [row.clone() for row in moving] if is_looked else moving
+            losses, sums = program.step(
                 stack.weight,
                 stack.grad,
+                stack.momentum,
+                stack.second_moment,
                 stack.others,
-                self._masks(step),
+                masks,
                 data.inputs,
                 data.targets,
-                self._indices(step),
+                indices,
+                numbers,
             )
-        live = self._live()
-        if not live:
-            return
-        place = live[0].conductor.place
-        rows = (stack.weight, stack.grad, stack.momentum, stack.second_moment)
-        close = [member.conductor.is_close(step) for member in live]
-        with torch.no_grad():
-            if any(close):
-                self._looks[place] = program.look(*rows, stack.anchor, numbers)
-            self._sums[place] = program.update(*rows, numbers)
-            self._losses[place] = losses
-        for member, is_close in zip(live, close, strict=True):
-            self._made(member, step, is_close=is_close)
-        self._after(step + 1)
+            self._losses.append(losses)
+            self._sums.append(sums)
+            if is_looked:
+                look = program.look(weight, stack.grad, momentum, second, stack.anchor, numbers)
+                self._looks[step] = look
+
+    def _numbers(self, settings: Mapping[int, Sequence[Applied]]) -> Tensor:
+        """Of the next updates, all slots: (updates, numbers, lanes). What a run that is over goes
+        on with does not matter.
+        """
+        known = {m.slot: m.optimizer.numbers(settings[m.slot]) for m in self._live()}
+        others = next(iter(known.values()))
+        own = [known.get(member.slot, others) for member in self._members]
+        return stacked_numbers([own[index] for index in self._source], self._stack.weight)
 
     def _open(self, member: _Member, step: int) -> None:
         cycles = member.conductor.cycles
         if cycles is None or not cycles.is_start(step):
-            member.conductor.step = step
+            member.conductor.open(step)
             return
         member.optimizer.write()
         if member.conductor.open(step):
             member.optimizer.read()
 
-    def _setting(self, member: _Member, step: int) -> Setting:
-        run = member.conductor
-        return member.optimizer.setting(
-            run.rates[step],
-            run.momenta[step] if run.momenta else None,
-            run.weight_decays[step] if run.weight_decays else None,
-        )
-
-    def _made(self, member: _Member, step: int, *, is_close: bool) -> None:
+    def _made(self, member: _Member, settings: Sequence[Applied], close: Sequence[int]) -> None:
         run, optimizer = member.conductor, member.optimizer
-        optimizer.made()
-        if is_close:
-            member.corrections[run.place] = optimizer.correction
-        run.made(*optimizer.applied, member.order.batch(step)[1], is_close=is_close)
+        start = run.step
+        done = start + len(settings)
+        close = [step for step in close if step < done]
+        member.corrections = {
+            step - start: optimizer.correction(step + 1 - start) for step in close
+        }
+        optimizer.made(settings)
+        run.made(settings, member.order.digests(start, done), close)
 
-    def _after(self, done: int) -> None:
-        """What comes after the update of all lanes; a block is delivered for all at once."""
-        live = self._live()
-        due = [self._guard(m, partial(m.conductor.is_due, done)) for m in live]
-        if any(due):
-            fetched = self._fetched(live[0].conductor.place + 1)
-            for member in self._live():
-                self._guard(member, partial(self._deliver, member, fetched))
+    def _after(self, start: int, done: int) -> None:
+        """What comes after a stretch, whose rows are delivered of all lanes."""
+        for member in self._live():
+            self._guard(member, partial(member.conductor.ask, done))
+        fetched = self._fetched(start)
+        for member in self._live():
+            self._guard(member, partial(self._deliver, member, fetched))
         for member in self._live():
             self._guard(member, partial(self._close, member, done))
         live = self._live()
@@ -251,11 +292,12 @@ class _Training:
 
     def _deliver(self, member: _Member, fetched: _Fetched) -> None:
         run, slot = member.conductor, member.slot
+        looks = [fetched.places[place] for place in run.close_places]
         rows = told(
             Block(
-                fetched.losses[slot],
-                fetched.sums[slot],
-                [fetched.looks[place][slot] for place in run.close_places],
+                fetched.losses[:, slot],
+                fetched.sums[:, slot],
+                fetched.looks[looks, slot],
                 member.corrections,
             ),
             run.heads,
@@ -265,7 +307,6 @@ class _Training:
             self._sizes,
             member.optimizer.moments,
         )
-        member.corrections = {}
         run.deliver(*rows)
 
     def _close(self, member: _Member, done: int) -> None:
@@ -284,13 +325,19 @@ class _Training:
         if interrupt is not None:
             raise interrupt
 
-    def _fetched(self, count: int) -> _Fetched:
-        """What was measured in a block of so many updates, of all slots."""
+    def _fetched(self, start: int) -> _Fetched:
+        """What was measured from update ``start`` on, of all slots."""
+        # Where nothing was looked at there is one look that nobody asks for.
+        nobody = torch.zeros(self._plan.compute.lanes, len(self._sizes), LOOKED)
+        looks = list(self._looks.values()) or [nobody]
         fetched = _Fetched(
-            self._losses[:count].transpose(0, 1).tolist(),
-            self._sums[:count].transpose(0, 1).tolist(),
-            {place: look.tolist() for place, look in self._looks.items()},
+            on_host(torch.stack(self._losses)),
+            on_host(torch.stack(self._sums)),
+            on_host(torch.stack(looks)),
+            {step - start: rank for rank, step in enumerate(self._looks)},
         )
+        self._losses.clear()
+        self._sums.clear()
         self._looks.clear()
         return fetched
 
@@ -307,10 +354,13 @@ class _Training:
         masks = self._program.template.masks
         if not masks.names:
             return {}
-        own = []
+        drawn: dict[int, list[Tensor]] = {}
         for lane in self._plan.lanes:
-            torch.manual_seed(lane.streams("dropout", step).torch_seed)
-            own.append(masks.draw(self._stack.weight))
+            root = lane.streams.root_of("dropout")
+            if root not in drawn:
+                torch.manual_seed(lane.streams("dropout", step).torch_seed)
+                drawn[root] = masks.draw(self._stack.weight)
+        own = [drawn[lane.streams.root_of("dropout")] for lane in self._plan.lanes]
         return {
             name: torch.stack([own[index][number] for index in self._source])
             for number, name in enumerate(masks.names)

@@ -13,8 +13,10 @@ from typing import Any, Final
 from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.files import read_file
+from lrbench.record.notes import NOTE_FILE, read_notes
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, find_records, read_json, read_record
+from lrbench.record.test_uses import USE_FILE
 from lrbench.spec.imports import source_names
 
 RUN_ID: Final = r"[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-s\d{1,19}-[0-9a-f]{8}"
@@ -26,6 +28,8 @@ RECORD_FILE: Final = "|".join(
         *map(re.escape, (layout.TIMING, *layout.ALL_LOGS)),
         rf"{layout.ATTEMPTS}/\d{{4,9}}\.json",
         rf"{layout.KEPT}/\d{{9,19}}",
+        rf"{layout.TEST_USES}/{USE_FILE}",
+        rf"{layout.NOTES}/{NOTE_FILE}",
         CHECKPOINT,
     )
 )
@@ -129,12 +133,17 @@ def own_code(runs: Sequence[Run], roots: Sequence[Path]) -> tuple[list[OwnCode],
 def _files_of(path: Path, chosen: Selection, checkpoints: bool) -> list[str]:
     """The names of a record's files, without following anything that is not plainly one."""
     files = []
+    notes = read_notes(path)
     for name in _names_below(path):
         leaf = name.rpartition("/")[2]
         if name == layout.LOCK or (leaf.startswith(".") and leaf.endswith(".tmp")):
             continue
         if not re.fullmatch(RECORD_FILE, name, re.ASCII):
             reason = "is no file of a record"
+            chosen.left_out.append(LeftOut(f"{_inside(path.name)}/{name}", reason))
+        elif name in notes.damaged:
+            # A remark outside of every promise: no reason to leave out the run.
+            reason = f"is damaged ({notes.damaged[name]})"
             chosen.left_out.append(LeftOut(f"{_inside(path.name)}/{name}", reason))
         elif re.fullmatch(CHECKPOINT, name) and not checkpoints:
             reason = "is not needed to repeat the run"
@@ -148,7 +157,8 @@ def _names_below(path: Path, prefix: str = "") -> list[str]:
     names = []
     with os.scandir(path) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            is_ours = prefix + entry.name in (layout.ATTEMPTS, layout.KEPT)
+            folders = (layout.ATTEMPTS, layout.KEPT, layout.NOTES, layout.TEST_USES)
+            is_ours = prefix + entry.name in folders
             if is_ours and entry.is_dir(follow_symlinks=False):
                 names += _names_below(path / entry.name, f"{entry.name}/")
             elif entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):

@@ -29,6 +29,7 @@ def contender(
     Parameters
     ----------
     entrant : Entrant
+        With a finished run.
     metrics : sequence of str
         The one that decides first.
     level : float in (0, 1)
@@ -38,7 +39,9 @@ def contender(
     by_lr: dict[float, list[Run]] = {}
     for run in entrant.runs:
         by_lr.setdefault(run.lr, []).append(run)
-    arms = tuple(_arm(lr, by_lr[lr], metrics, level) for lr in sorted(by_lr))
+    # A learning rate without a finished run was not tried; the runs are told of elsewhere.
+    tried = [lr for lr in sorted(by_lr) if any(run.is_finished for run in by_lr[lr])]
+    arms = tuple(_arm(lr, by_lr[lr], metrics, level) for lr in tried)
     order = tuple(ranking(arms, metrics[0], tuned_on))
     best = order[0]
     return Contender(

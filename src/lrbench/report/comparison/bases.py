@@ -92,7 +92,8 @@ class Judge:
             return None
         beside = None
         if rest:
-            beside = self.contrast(*(outcomes(one, rest[0]) for one in pair), rest[0])
+            other_a, other_b = (outcomes(one, rest[0]) for one in pair)
+            beside = self.contrast(other_a, other_b, rest[0])
         seeds = tuple(sorted(a.keys() & b.keys()))
         only = ((one.label, tuple(sorted(x.keys() - y.keys()))) for one, x, y in _both(pair, a, b))
         return Row(
@@ -133,11 +134,7 @@ def at_equal_cost(judge: Judge, pairs: Sequence[tuple[Contender, Contender]]) ->
     """Each at the best of as many learning rates as the one with the fewest was tried with."""
     for pair in pairs:
         trials = min(len(one.arms) for one in pair)
-        row = judge.row(
-            pair,
-            lambda one, metric, k=trials: judge.reported(after(one, metric, k)),
-            trials=trials,
-        )
+        row = judge.row(pair, _after(judge, trials), trials=trials)
         if row:
             yield row
 
@@ -197,6 +194,10 @@ def _mean(values: Sequence[tuple[float, float | None]]) -> float | None:
             return None
         total += weight * value
     return total
+
+
+def _after(judge: Judge, trials: int) -> Callable[[Contender, str], Outcomes]:
+    return lambda one, metric: judge.reported(after(one, metric, trials))
 
 
 def _at(arms: dict[str, ArmResult]) -> Callable[[Contender, str], Outcomes]:

@@ -77,18 +77,16 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
         relation = "must not be a dataset's: figures of two datasets have no common scale"
         raise ConfigError(relation, key="--by", got=by, remedy="--by schedule")
     apart = differing(arms, keys)
-    named = [key for key in apart if is_part(key, chosen)] or list(chosen[:1])
-    # A component goes before its settings, though it is the same in all.
-    heads = [key for key in chosen if key in COMPONENTS and key not in named]
-    heads = [key for key in heads if any(name.startswith(f"{key}.") for name in named)]
-    tasks = [k for k in apart if _head(k) in ALWAYS_A_TASK and k not in named]
-    others = [k for k in apart if k not in (*named, *tasks) and (k != LR or LR in chosen)]
+    tasks = [k for k in apart if _head(k) in ALWAYS_A_TASK and not is_part(k, chosen)]
+    frames = [one for _, rows in _split(arms, tasks) for one in _tasks_in(rows, chosen)]
+    # By what differs inside of tasks: what follows from the length of an epoch names nothing.
+    named = _named(frames, chosen)
     found = [
-        one
-        for chosen_task, rows in _split(arms, tasks)
-        for one in _groups(rows, runs, chosen_task, [*heads, *named], others)
-        if len(one.entrants) > 1
+        _group(one, runs, tasks, named)
+        for one in frames
+        if len(list(_by_values(one.arms, named))) > 1
     ]
+    found = [one for one in found if len(one.entrants) > 1]
     if not found or not any(is_part(key, chosen) for key in apart):
         relation = f"must tell apart runs of one dataset and model (differing: {_told(apart)})"
         more = next((key for key in apart if key != LR and key not in tasks), None)
@@ -161,47 +159,57 @@ def _fits(entrant: Entrant, asked: str) -> bool:
     )
 
 
-def _groups(
-    arms: pd.DataFrame,
-    runs: Sequence[Run],
-    task: dict[str, Any],
-    named: Sequence[str],
-    others: Sequence[str],
-) -> Iterator[Group]:
+@dataclass(frozen=True)
+class _Frame:
+    """The arms of one task, the settings that make it one, and those it has beyond the asked."""
+
+    arms: pd.DataFrame
+    strata: tuple[str, ...]
+    beyond: tuple[str, ...]
+
+
+def _tasks_in(arms: pd.DataFrame, chosen: Sequence[str]) -> list[_Frame]:
     """The tasks inside one dataset and model."""
-    keys = [key for key in settings_in(arms) if key != LR or LR in named]
-    beyond = [key for key in differing(arms, keys) if key in others]
-    strata = list(_split(arms, beyond))
-    members = [{values for values, _ in _by_values(rows, named)} for _, rows in strata]
-    if beyond and all(len(m) > 1 for m in members) and set.intersection(*members):
+    keys = [key for key in settings_in(arms) if key != LR]
+    beyond = tuple(key for key in differing(arms, keys) if not is_part(key, chosen))
+    if not beyond:
+        return [_Frame(arms, (), ())]
+    strata = [_Frame(rows, beyond, ()) for _, rows in _split(arms, beyond)]
+    named = _named(strata, chosen)
+    members = [{values for values, _ in _by_values(one.arms, named)} for one in strata]
+    if all(len(one) > 1 for one in members) and set.intersection(*members):
         # Varied alike for several contenders: each value of it is a task of its own.
-        for settings, rows in strata:
-            yield _group(rows, runs, task | settings, named, ())
-    else:
-        yield _group(arms, runs, task, [*named, *beyond], beyond)
+        return strata
+    return [_Frame(arms, (), beyond)]
 
 
-def _group(
-    arms: pd.DataFrame,
-    runs: Sequence[Run],
-    task: dict[str, Any],
-    named: Sequence[str],
-    beyond: Sequence[str],
-) -> Group:
+def _named(frames: Sequence[_Frame], chosen: Sequence[str]) -> list[str]:
+    """The settings that tell contenders apart in any task, components before their settings."""
+    apart: dict[str, None] = {}
+    for one in frames:
+        keys = settings_in(one.arms)
+        found = differing(one.arms, keys)
+        apart |= dict.fromkeys(key for key in found if is_part(key, chosen) or key in one.beyond)
+    groups = {_head(key) for key in apart}
+    heads = [key for key in chosen if key in COMPONENTS and (key in groups or not apart)]
+    return sorted(dict.fromkeys([*heads, *apart]), key=lambda key: "." in key) or list(chosen[:1])
+
+
+def _group(one: _Frame, runs: Sequence[Run], tasks: Sequence[str], named: Sequence[str]) -> Group:
     of_arm: dict[str, list[Run]] = {}
     for run in runs:
         of_arm.setdefault(run.arm, []).append(run)
     entrants = []
-    for values, rows in _by_values(arms, named):
+    for values, rows in _by_values(one.arms, named):
         settings = dict(zip(named, values, strict=True))
         own = tuple(run for arm in rows["arm"] for run in of_arm[arm])
         entrants.append(Entrant(label(settings), settings, own))
-    keys = [key for key in settings_in(arms) if key != LR]
+    keys = [key for key in settings_in(one.arms) if key != LR]
     return Group(
-        settings=task,
+        settings={key: one.arms[key].iloc[0] for key in (*tasks, *one.strata)},
         entrants=tuple(_distinct(sorted(entrants, key=lambda one: _order(one.settings)))),
-        differing=differing(arms, keys),
-        beyond=tuple(beyond),
+        differing=differing(one.arms, keys),
+        beyond=one.beyond,
     )
 
 

@@ -56,16 +56,23 @@ def courses(runners: Sequence[Runner], judge: Judge, goal: Goal | None) -> tuple
     metric = judge.metrics[0]
     baseline = runners[0]
     told = [_course(one, baseline, judge, metric, goal) for one in runners]
-    for name in ("area_found", "early_found", "late_found"):
-        told = _as_a_family(told, name)
-    judged = iter(
-        contrast_family([c.to_target.found for c in told if c.to_target and c.to_target.found])
+    families = zip(
+        told,
+        _as_a_family([course.area_found for course in told]),
+        _as_a_family([course.early_found for course in told]),
+        _as_a_family([course.late_found for course in told]),
+        _as_a_family([course.to_target.found if course.to_target else None for course in told]),
+        strict=True,
     )
     return tuple(
-        replace(c, to_target=replace(c.to_target, found=next(judged)))
-        if c.to_target and c.to_target.found
-        else c
-        for c in told
+        replace(
+            course,
+            area_found=area,
+            early_found=first,
+            late_found=last,
+            to_target=course.to_target and replace(course.to_target, found=steps),
+        )
+        for course, area, first, last, steps in families
     )
 
 
@@ -123,11 +130,11 @@ def _course(one: Runner, baseline: Runner, judge: Judge, metric: str, goal: Goal
     def against(measure: Measure) -> Contrast | None:
         if one is baseline:
             return None
-        pair = [who.outcomes(measure, metric) for who in (baseline, one)]
+        a, b = (who.outcomes(measure, metric) for who in (baseline, one))
         # Evaluations so rare that a phase has none say nothing; that is no divergence.
-        if not all(any(value is not None for value in side.values()) for side in pair):
+        if not all(any(value is not None for value in side.values()) for side in (a, b)):
             return None
-        return judge.contrast(*pair, metric)
+        return judge.contrast(a, b, metric)
 
     return Course(
         label=one.label,
@@ -150,12 +157,10 @@ def _to_target(one: Runner, baseline: Runner, judge: Judge, goal: Goal) -> ToTar
     if one is not baseline:
         others = _hits(baseline.runs, goal)
         horizon = min(*budgets, *others[1])
-        pair = [
-            dict(zip((run.seed for run in who.runs), restricted_times(hits, horizon), strict=True))
-            for who, hits in ((baseline, others[0]), (one, times))
-        ]
         # Of updates fewer are better, as of a loss, whatever the metric.
-        found = judge.contrast({**pair[0]}, {**pair[1]}, "val_loss")
+        found = judge.contrast(
+            _until(baseline.runs, others[0], horizon), _until(one.runs, times, horizon), "val_loss"
+        )
         p = log_rank(*others, times, budgets)
     return ToTarget(
         time=time_to_target(times, budgets),
@@ -170,6 +175,10 @@ def _hits(runs: Sequence[Run], goal: Goal) -> tuple[list[int | None], list[int]]
     return [_hit(run, goal) for run in runs], [run.steps for run in runs]
 
 
+def _until(runs: Sequence[Run], hits: Sequence[int | None], horizon: int) -> Outcomes:
+    return dict(zip((run.seed for run in runs), restricted_times(hits, horizon), strict=True))
+
+
 def _hit(run: Run, goal: Goal) -> int | None:
     """The first evaluation that is good enough; a diverged run has reached nothing."""
     if not run.is_complete:
@@ -178,13 +187,9 @@ def _hit(run: Run, goal: Goal) -> int | None:
     return next((step for step, v in pairs if v is not None and goal.is_reached(v)), None)
 
 
-def _as_a_family(told: Sequence[Course], name: str) -> list[Course]:
-    found = [getattr(course, name) for course in told]
+def _as_a_family(found: Sequence[Contrast | None]) -> list[Contrast | None]:
     judged = iter(contrast_family([one for one in found if one is not None]))
-    return [
-        course if one is None else replace(course, **{name: next(judged)})
-        for course, one in zip(told, found, strict=True)
-    ]
+    return [None if one is None else next(judged) for one in found]
 
 
 def _height(curve: Curve, metric: str, scale: Scale) -> float | None:

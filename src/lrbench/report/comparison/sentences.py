@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from lrbench.report.comparison.values import Contender, Course, Row
 from lrbench.report.notices import ranges, some
@@ -159,17 +160,34 @@ def of_left_out(rows: Sequence[Row]) -> Iterator[str]:
         yield f"not in the differences, as only one arm has them: {some(list(told), '; ')}"
 
 
-def of_crossing(course: Course, baseline: str, metric: str, steps: int) -> str | None:
-    """Where the order of early and late is another one; None where it is not."""
-    if not course.crossings:
-        return None
-    last = course.crossings[-1]
-    many = len(course.crossings)
-    often = "once" if many == 1 else f"{many} times"
-    return (
-        f"{course.label} and {baseline}: the mean {metric} curves cross {often}, the last time by "
-        f"update {last} of {steps}"
-    )
+def of_phases(courses: Sequence[Course], baseline: str, metric: str) -> Iterator[str]:
+    """Whether who is ahead early is ahead late, and where the mean curves cross."""
+    orders = [_order(courses, name, metric) for name in ("early", "late")]
+    if all(orders):
+        early, late = orders
+        if early == late:
+            yield f"the order of the first third, {', '.join(early)}, is that of the last"
+        else:
+            yield f"order in the first third: {', '.join(early)}; in the last: {', '.join(late)}"
+    for course in courses:
+        if course.crossings:
+            many = len(course.crossings)
+            yield (
+                f"the mean {metric} of {course.label} crosses that of {baseline} "
+                f"{'once, by' if many == 1 else f'{many} times, last by'} update "
+                f"{course.crossings[-1]}"
+            )
+
+
+def _order(courses: Sequence[Course], phase: str, metric: str) -> list[str]:
+    sign = 1 if BEST[metric] is min else -1
+    known = [
+        (sign * mean, course.label)
+        for course in courses
+        if (mean := getattr(course, phase).mean) is not None
+    ]
+    ties = groupby(sorted(known), key=lambda one: one[0])
+    return [" = ".join(label for _, label in tied) for _, tied in ties]
 
 
 def _share(share: Interval, level: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from lrbench.report import escapes
 from lrbench.report.comparison.arms import BASIN
 from lrbench.report.comparison.runs import LR
-from lrbench.report.comparison.sentences import interval, p_cell
+from lrbench.report.comparison.sentences import interval, of_phases, p_cell
 from lrbench.report.comparison.values import (
     AcrossTasks,
     Basis,
@@ -34,9 +34,9 @@ FACTORS = (1.0, 1.05, 1.2, 2.0)
 
 LEGEND = (
     "ratio: contender / baseline, geometric mean; corr.: of the two over seeds; d: mean difference "
-    "in standard deviations of the differences; P: that it is better on a seed; sign-flip p: by "
-    "permutation, n < N where fewer seeds than N cannot reach the level; MDE: the difference that "
-    "would be found with 80 % power"
+    "in standard deviations of the differences; P: that it is better on a seed; p: of the row "
+    "alone; sign-flip p: by permutation, n < N where fewer seeds than N cannot reach the level; "
+    "MDE: the difference that would be found with 80 % power"
 )
 
 
@@ -140,7 +140,7 @@ def of_contenders(task: Task, found: Comparison) -> Table:
     if any(arm.diverged for arm in own):
         columns.append(Column("div", tuple(str(arm.diverged) for arm in own)))
     for metric in (found.metric, found.beside):
-        if metric:
+        if metric and metric in task.contenders[0].reported:
             shown = [one.reported[metric] for one in task.contenders]
             number = format_for(shown)
             columns.append(Column(metric, tuple(number(one.mean) for one in shown)))
@@ -243,6 +243,7 @@ def of_courses(task: Task, found: Comparison) -> Table:
         f"{found.metric} on the way, each at its own best learning rate",
         tuple(columns),
         (
+            *of_phases(shown, task.baseline, found.metric),
             "mean over steps: area under the curve of evaluations divided by its length (anytime "
             "performance); * the difference to the baseline is one by Holm over its column",
         ),
@@ -299,11 +300,11 @@ def _verdicts(
     lrs = {(row.baseline_lr, row.other_lr) for row in rows}
     yield from _names(rows)
     if any(None not in pair for pair in lrs):
-        yield Column("lr", tuple(map(_lrs, rows)))
+        is_one = all(row.baseline_lr == row.other_lr for row in rows)
+        yield Column("lr" if is_one else "lr (base)", tuple(map(_lrs, rows)))
     yield Column("n", tuple(str(one.n) for one in found))
     yield Column("better by", tuple(map(_mean, found)))
     yield Column(_percent(all_of.level), tuple(interval(one.difference) for one in found))
-    yield Column("p", tuple(p_cell(one.p) for one in found))
     yield Column("Holm p", tuple(p_cell(one.p_adjusted) for one in found))
     yield _text("verdict", [one.verdict for one in found])
 
@@ -315,6 +316,7 @@ def _more(rows: Sequence[Row], all_of: Comparison) -> Iterator[Column]:
     yield Column("corr.", tuple(_signed(one.correlation) for one in found))
     yield Column("d", tuple(_signed(one.effect) for one in found))
     yield Column("P", tuple(_improvement(one) for one in found))
+    yield Column("p", tuple(p_cell(one.p) for one in found))
     yield Column("sign-flip p", tuple(map(_permutation, found)))
     yield Column(
         "MDE",

@@ -262,6 +262,8 @@ class Task:
     label : str
         The settings that tell it from the other tasks; empty of a single one.
     settings : dict
+    metrics : tuple of str
+        Those that all of its runs have, the one that decides first.
     baseline : str
         Label of the contender the others are held against.
     contenders : tuple of Contender
@@ -282,6 +284,7 @@ class Task:
 
     label: str
     settings: dict[str, Any]
+    metrics: tuple[str, ...]
     baseline: str
     contenders: tuple[Contender, ...]
     differing: tuple[str, ...]
@@ -334,7 +337,7 @@ class Comparison:
     metric : str
         The one that decides.
     beside : str or None
-        The other one, where the runs have it.
+        The other one, where the runs of a task have it.
     by : tuple of str
         What was to be compared: settings, or components with all of their own.
     level : float

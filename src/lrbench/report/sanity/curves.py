@@ -133,15 +133,22 @@ def _too_equal(runs: Sequence[Facts]) -> Iterator[tuple[Facts, Facts, int, int]]
         for run in runs:
             assert run.updates is not None
             window = run.updates.loss[step - SAME_LOSSES : step]
-            # Losses that stand still say nothing: those of a model that is done, or lost.
-            if len(window) == SAME_LOSSES and np.isfinite(window).all() and np.ptp(window) > 0:
+            if len(window) == SAME_LOSSES:
                 alike.setdefault(window.tobytes(), []).append(run)
         for group in alike.values():
+            if len(group) < 2 or _stands_still(group[0], step):
+                continue
             for first, second in pairwise(group):
                 parted = _parting(first, second, LEAST_DIFFERENCE)
                 # The update with the first other rate shows in the loss after it.
                 if parted is not None and parted < step - SAME_LOSSES and first.arm != second.arm:
                     yield first, second, parted, step
+
+
+def _stands_still(run: Facts, step: int) -> bool:
+    """Losses that say nothing: those of a model that is done, or lost."""
+    window = _losses(run)[step - SAME_LOSSES : step]
+    return not (np.isfinite(window).all() and np.ptp(window) > 0)
 
 
 def of_reproduction(study: Study) -> Iterator[Flag]:
@@ -155,7 +162,8 @@ def of_reproduction(study: Study) -> Iterator[Flag]:
     told: set[tuple[str, str]] = set()
     for runs in alike.values():
         # In the order of their rates, those with the longest beginning in common are neighbours.
-        in_order = sorted(runs, key=lambda run: _rates(run).tolist())
+        # (Numbers of one sign: their bytes, the highest first, are in their order.)
+        in_order = sorted(runs, key=lambda run: _rates(run).astype(">f8").tobytes())
         for first, second in pairwise(in_order):
             shared = _shared(first, second)
             a, b = _losses(first)[:shared], _losses(second)[:shared]
@@ -209,10 +217,8 @@ def _losses(run: Facts) -> Floats:
 
 
 def _rates(run: Facts) -> Floats:
-    """Everything that changes from update to update, side by side; an absent one is -1."""
     assert run.updates is not None
-    u = run.updates
-    return np.nan_to_num(np.stack([u.lr, u.momentum, u.weight_decay], axis=1), nan=-1.0)
+    return run.updates.rates
 
 
 def _parting(first: Facts, second: Facts, tolerance: float = 0.0) -> int | None:

@@ -10,8 +10,12 @@ from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.study import Arm, Claim, Contender, Facts, Study, Task
 from lrbench.stats.aggregate import describe
-from lrbench.stats.chance import correlation, expected_maximum, too_alike, too_small_spread
-from lrbench.stats.paired import LEVEL, Paired
+from lrbench.stats.chance import too_small_spread
+from lrbench.stats.correlation import pearson
+from lrbench.stats.paired import Paired
+from lrbench.stats.power import LEVEL
+from lrbench.stats.underdispersion import too_alike_p
+from lrbench.stats.winner import winners_curse
 
 NOT_DRAWN = ("quadratic",)
 """Models whose first weights are a setting."""
@@ -24,6 +28,9 @@ LARGEST_D = 5.0
 
 FEW_SEEDS = 6
 """Below it the exact tests by signs and ranks cannot reach 5 %: 2 / 2**5 is 6.25 %."""
+
+LEAST_SEEDS = 3
+"""Below it a standard deviation says so little that a large d is no surprise."""
 
 SMALLEST_SHARE = 0.25
 """Of the pooled standard deviation; an arm with less is suspect. So that it is not suspect for
@@ -145,7 +152,7 @@ def _ended_before(contender: Contender, moment: str) -> bool:
 def _large(claim: Claim) -> Iterator[Flag]:
     found = claim.found
     spread = describe(found.differences).sd if all(map(math.isfinite, found.differences)) else None
-    if not spread or found.mean is None or found.n >= FEW_SEEDS:
+    if not spread or found.mean is None or not LEAST_SEEDS <= found.n < FEW_SEEDS:
         return
     d = found.mean / spread
     if abs(d) > LARGEST_D:
@@ -236,7 +243,7 @@ def _alike(task: Task) -> Iterator[Flag]:
             # Those that are equal are one thing under two names, and told so by their logs.
             if len(known) < LEAST_PAIRS or all(a == b for a, b in known):
                 continue
-            rho = correlation([a for a, _ in known], [b for _, b in known])
+            rho = pearson([a for a, _ in known], [b for _, b in known])
             if rho is not None and rho > SAME:
                 yield Flag(
                     "hardly-two-arms",
@@ -264,7 +271,7 @@ def _unconfirmed(task: Task, claims: list[Claim]) -> Iterator[Flag]:
     estimate = describe(value for value in winner.finals().values() if value is not None)
     lucky = None
     if estimate.sd is not None:
-        lucky = expected_maximum(len(arms)) * estimate.sd / estimate.n**0.5
+        lucky = winners_curse(len(arms), estimate.sd / estimate.n**0.5)
     told = f" by about {significant(lucky)}" if lucky is not None else ""
     yield Flag(
         "winners-curse",
@@ -279,27 +286,38 @@ def _unconfirmed(task: Task, claims: list[Claim]) -> Iterator[Flag]:
 
 def _over_tasks(study: Study) -> Iterator[Flag]:
     """Of one schedule against the baseline, over tasks: its effects must vary as samples do."""
-    found: dict[str, list[Claim]] = {}
+    found: dict[str, list[tuple[Claim, float, float]]] = {}
     for task in study.tasks:
         base = task.baseline
         for contender in task.contenders:
             if base is None or contender is base:
                 continue
             claim = task.claim(contender, base, "the baseline")
-            if claim is not None and claim.found.test == "t" and claim.found.p is not None:
-                found.setdefault(contender.best.schedule, []).append(claim)
-    for schedule, claims in found.items():
-        if len({claim.task for claim in claims}) < LEAST_TASKS:
+            if claim is None or claim.found.test != "t" or claim.found.mean is None:
+                continue
+            # In units of the baseline's loss, as losses of two tasks are not of one size.
+            spread = describe(claim.found.differences).sd
+            size = base.best.mean
+            if spread and 0 < size < math.inf:
+                error = spread / claim.found.n**0.5
+                row = (claim, claim.found.mean / size, error / size)
+                found.setdefault(contender.best.schedule, []).append(row)
+    for schedule, rows in found.items():
+        tasks = [claim.task for claim, _, _ in rows]
+        effects = [effect for _, effect, _ in rows]
+        # Two contenders of one task share their baseline, and are no two tasks.
+        if len(set(tasks)) < LEAST_TASKS or len(set(tasks)) < len(tasks):
             continue
-        ps = [claim.found.p or 0.0 for claim in claims]
-        chance = too_alike(ps, [claim.found.mean or 0.0 for claim in claims])
-        if chance < TOO_ALIKE:
+        chance = too_alike_p(effects, [error for _, _, error in rows])
+        if chance is not None and chance < TOO_ALIKE:
+            base_name = rows[0][0].other.best.schedule
             yield Flag(
                 "too-alike",
                 False,
-                f"{schedule} against {claims[0].other.best.schedule} comes out alike on "
-                f"{len(claims)} tasks beyond what sampling allows (chance {chance:.1e}): p from "
-                f"{significant(min(ps))} to {significant(max(ps))}",
-                {"p": ps, "chance": chance, "tasks": [claim.task for claim in claims]},
-                tuple(run for claim in claims for run in claim.runs),
+                f"{schedule} against {base_name} comes out alike on {len(tasks)} tasks beyond what "
+                f"sampling allows (chance {chance:.1e}): effects from "
+                f"{significant(min(effects))} to {significant(max(effects))} of the baseline's "
+                "loss",
+                {"effects": effects, "chance": chance, "tasks": tasks},
+                tuple(run for claim, _, _ in rows for run in claim.runs),
             )

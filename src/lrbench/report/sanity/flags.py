@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lrbench.record.pairing import Mismatch
@@ -20,6 +20,7 @@ from lrbench.report.sanity.floors import of_floors
 from lrbench.report.sanity.inputs import of_inputs
 from lrbench.report.sanity.restarts import of_restarts
 from lrbench.report.sanity.study import Study
+from lrbench.report.sanity.testing import of_test_uses
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,13 @@ class Besides:
         Inputs that runs of a seed do not share.
     rates : mapping
         See :func:`lrbench.report.sanity.curves.of_rates`.
+    test_uses : mapping
+        By run, when its test split was looked at.
     """
 
     mismatches: Sequence[Mismatch] = ()
     rates: Rates = field(default_factory=dict)
+    test_uses: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def all_flags(study: Study, besides: Besides) -> tuple[Flag, ...]:
@@ -53,3 +57,4 @@ def _found(study: Study, besides: Besides) -> Iterator[Flag]:
     yield from of_restarts(study)
     yield from of_effects(study)
     yield from of_effort(study)
+    yield from of_test_uses(besides.test_uses)

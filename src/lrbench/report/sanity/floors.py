@@ -10,7 +10,8 @@ from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.study import Arm, Study, Task
 from lrbench.stats.aggregate import Estimate, describe
-from lrbench.stats.paired import LEVEL, paired
+from lrbench.stats.paired import paired
+from lrbench.stats.power import LEVEL
 
 CEILINGS: Final = {"digits": 0.995}
 """Validation accuracy that no model gets beyond by learning: what is left is unreadable."""

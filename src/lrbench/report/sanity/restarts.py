@@ -103,15 +103,15 @@ def _memorised(arm: Arm) -> Iterator[Flag]:
         gains = describe(gain for _, _, gain in runs)
         if gains.high is None or gains.high >= 0 or any(fall <= 0 for _, fall, _ in runs):
             continue
-        fall = describe(fall for _, fall, _ in runs).mean
+        mean_fall = describe(fall for _, fall, _ in runs).mean
         assert gains.mean is not None
         yield Flag(
             "memorisation",
             False,
             f"{arm.name}: over the cycle of restart {cycle} the training loss falls by "
-            f"{significant(fall)} while the validation loss rises by {significant(-gains.mean)} "
-            f"({len(runs)} seeds): what it gains is memorised",
-            {"restart": cycle, "train_fall": fall, "val_gain": gains.mean, "n": gains.n},
+            f"{significant(mean_fall)} while the validation loss rises by "
+            f"{significant(-gains.mean)} ({len(runs)} seeds): what it gains is memorised",
+            {"restart": cycle, "train_fall": mean_fall, "val_gain": gains.mean, "n": gains.n},
             arm.ids,
         )
 

@@ -49,6 +49,12 @@ class Updates:
     momentum: Floats
     weight_decay: Floats
 
+    @cached_property
+    def rates(self) -> Floats:
+        """What changes from update to update, shape (rows, 3); -1 where a field is empty."""
+        table = np.stack([self.lr, self.momentum, self.weight_decay], axis=1)
+        return np.where(np.isnan(table), -1.0, table)
+
 
 @dataclass(frozen=True)
 class Facts:

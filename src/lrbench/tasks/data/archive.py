@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lrbench.errors import DataError
-from lrbench.tasks.data.cache import cache_home
 from lrbench.tasks.data.download import Progress, download
+from lrbench.tasks.data.home import cache_home
 
 
 @dataclass(frozen=True)

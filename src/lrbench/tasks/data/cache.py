@@ -16,26 +16,12 @@ import numpy as np
 from lrbench.tasks.base import DataInfo, Prepared, Split
 from lrbench.tasks.data.assemble import data_digest
 from lrbench.tasks.data.fingerprint import row_digests
+from lrbench.tasks.data.home import cache_home
 
 PREPARATION = 1
 """Part of every key. Raise it when the same settings would give other numbers than before."""
 
 PARTS = ("train", "val", "test")
-
-
-def cache_home() -> Path:
-    """Where lrbench keeps what it can make again: ``$LRBENCH_CACHE`` or the user's cache folder.
-
-    Raises
-    ------
-    RuntimeError
-        Nobody says where, and the user has no home folder.
-    """
-    if own := os.environ.get("LRBENCH_CACHE"):
-        return Path(own)
-    if shared := os.environ.get("XDG_CACHE_HOME"):
-        return Path(shared) / "lrbench"
-    return Path.home() / ".cache" / "lrbench"
 
 
 def cache_key(parts: Mapping[str, Any]) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def clean(runs: list[Made], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def plant(runs: list[Made], clean: Path, tmp_path: Path) -> Iterator[Callable[..., Path]]:
+def plant(runs: list[Made], clean: Path, tmp_path: Path) -> Callable[..., Path]:
     """The clean sweep with every run passed through a change, and more runs beside it."""
 
     def folder_of(change: Change = lambda run: run, more: list[Made] | None = None) -> Path:
@@ -47,7 +47,7 @@ def plant(runs: list[Made], clean: Path, tmp_path: Path) -> Iterator[Callable[..
             write(folder, run)
         return folder
 
-    yield folder_of
+    return folder_of
 
 
 @pytest.fixture

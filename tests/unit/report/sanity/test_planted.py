@@ -12,10 +12,11 @@ import pytest
 
 import lrbench.report.sanity
 from lrbench.record import layout
-from lrbench.spec.canonical import canonical
-from lrbench.stats.paired import Paired, paired
+from lrbench.record.test_uses import TestUse, add_test_use
 from lrbench.report.sanity.effects import impossible_p
 from lrbench.report.sanity.study import Arm, Claim, Contender, Facts
+from lrbench.spec.canonical import canonical
+from lrbench.stats.paired import Paired, paired
 from lrbench.workflows.check import check
 from studies import LRS, Change, Made, made, plan, schedule_params, spec_of, sweep, write
 
@@ -501,3 +502,16 @@ def test_a_record_that_does_not_add_up_is_left_out_and_named(plant):
 def test_the_same_flags_from_copies_of_one_value():
     one = made(spec_of("cosine", seed=1))
     assert copy.deepcopy(one) == one
+
+
+def test_a_test_split_that_was_looked_at_twice(plant):
+    folder = plant()
+    first = "2026-01-05T10:00:00.000+00:00"
+    for run_id in (spec_of("cosine", seed=0).run_id, spec_of("sgdr", seed=0).run_id):
+        add_test_use(folder / run_id, TestUse(first, 0.3, 0.9, 100, "0" * 64))
+    assert check(folder).flags == ()  # one occasion, however many runs
+    later = TestUse("2026-01-06T10:00:00.000+00:00", 0.3, 0.9, 100, "0" * 64)
+    add_test_use(folder / spec_of("sgdr", seed=0).run_id, later)
+    (flag,) = check(folder).flags
+    assert (flag.code, flag.is_serious, len(flag.runs)) == ("test-reused", False, 2)
+    assert flag.evidence["occasions"] == [first, later.occasion]

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from lrbench.tasks.data import cache, catalog
+from lrbench.tasks.data import cache, catalog, home
 
 PARAMS = {"num_samples": 40}
 
@@ -117,9 +117,9 @@ def test_no_home_folder_means_no_cache(monkeypatch):
 def test_the_cache_stands_where_the_environment_says(monkeypatch, tmp_path):
     monkeypatch.delenv("LRBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache.cache_home() == tmp_path / "lrbench"
+    assert home.cache_home() == tmp_path / "lrbench"
     monkeypatch.setenv("LRBENCH_CACHE", str(tmp_path / "own"))
-    assert cache.cache_home() == tmp_path / "own"
+    assert home.cache_home() == tmp_path / "own"
 
 
 def test_nothing_but_the_file_is_left_in_the_folder(cache_folder):

@@ -1,0 +1,1 @@
+"""The central record: every trial, found, filtered, sorted and told."""

@@ -1,0 +1,98 @@
+"""Plans from records that were put together by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lrbench.stats.power import least_effect, power_at, sd_bound, seeds_for
+from lrbench.workflows.power import plan_power
+
+LOSSES = {
+    "constant": [0.50, 0.54, 0.47, 0.52, 0.55],
+    "cosine": [0.43, 0.46, 0.44, 0.45, 0.50],
+    "sgdr": [0.44, 0.49, 0.43, 0.44, 0.47],
+}
+
+
+@pytest.fixture
+def filled(results: Any) -> Path:
+    for schedule, losses in LOSSES.items():
+        results.add_arm(schedule, losses)
+    return Path(results.path)
+
+
+def pooled(*pairs: tuple[str, str]) -> float:
+    variances = [np.var(np.subtract(LOSSES[a], LOSSES[b]), ddof=1) for a, b in pairs]
+    return float(np.mean(variances) ** 0.5)
+
+
+def test_without_a_sweep_it_learns_from_all_pairs_that_stand_there(filled: Path) -> None:
+    found = plan_power([], effect=0.02, seeds=7, source=filled)
+    sd = pooled(("constant", "cosine"), ("constant", "sgdr"), ("cosine", "sgdr"))
+    bound = sd_bound(sd, 4)
+    assert found.learned_from == "others"
+    assert found.spread is not None
+    assert (found.spread.sd, found.spread.bound) == pytest.approx((sd, bound))
+    assert found.seeds_needed == seeds_for(0.02 / bound)
+    assert found.seeds_by_estimate == seeds_for(0.02 / sd)
+    assert found.least_effect == pytest.approx(least_effect(7) * bound)
+    assert found.least_by_estimate == pytest.approx(least_effect(7) * sd)
+    assert found.chance == pytest.approx(power_at(0.02 / bound, 7))
+    names = {(pair.baseline, pair.other) for pair in found.spread.pairs}
+    assert len(names) == 3
+    assert {name for pair in names for name in pair} == set(LOSSES)
+
+
+def test_more_comparisons_take_more_seeds(filled: Path) -> None:
+    one, ten = (plan_power([], effect=0.02, seeds=5, source=filled, comparisons=k) for k in (1, 10))
+    assert ten.judged_at == pytest.approx(0.995)
+    assert (ten.seeds_needed or 0) > (one.seeds_needed or 0)
+    assert (ten.least_effect or 0) > (one.least_effect or 0)
+    assert ten.table[2][1] == seeds_for(1.0, level=0.995)
+
+
+def test_an_accuracy_has_a_spread_of_its_own(filled: Path) -> None:
+    loss, accuracy = (
+        plan_power([], seeds=5, source=filled, metric=metric)
+        for metric in ("val_loss", "val_accuracy")
+    )
+    assert loss.spread is not None
+    assert accuracy.spread is not None
+    # In these records it is 1 - loss / 4.
+    assert accuracy.spread.sd == pytest.approx(loss.spread.sd / 4)
+
+
+def test_arms_of_other_data_are_not_paired(results: Any) -> None:
+    for schedule, losses in LOSSES.items():
+        results.add_arm(schedule, losses)
+        other = {"dataset": {"name": "wine", "digest": "1" * 64}}
+        results.add_arm(schedule, [10 * loss for loss in losses], **other)
+    found = plan_power([], seeds=5, source=results.path)
+    assert found.spread is not None
+    assert len(found.spread.pairs) == 6
+    assert all(("wine" in p.baseline) == ("wine" in p.other) for p in found.spread.pairs)
+
+
+def test_what_diverged_is_in_no_figure_and_is_told(results: Any) -> None:
+    results.add_arm("constant", LOSSES["constant"])
+    results.add_arm("cosine", LOSSES["cosine"][:4])
+    results.add(results.spec("cosine", seed=4), [2.0], outcome="diverged")
+    found = plan_power([], seeds=5, source=results.path)
+    assert found.spread is not None
+    assert found.spread.pairs[0].n == 4
+    assert "on 1 pair of runs one diverged" in found.notices[-1]
+
+
+def test_without_pairs_it_does_not_make_up_a_spread(results: Any) -> None:
+    # An empty folder, one arm, and arms that do not share two seeds.
+    for schedule, losses in (("", []), ("constant", [0.5, 0.4]), ("cosine", [0.3])):
+        results.add_arm(schedule, losses)
+        found = plan_power([], effect=0.01, seeds=10, source=results.path)
+        assert (found.learned_from, found.spread) == ("nothing", None)
+        assert (found.seeds_needed, found.least_effect, found.chance) == (None, None, None)
+        assert found.least_d == pytest.approx(0.9963, abs=1e-3)
+        assert found.pilot.startswith("lrbench sweep schedule=constant,cosine --seeds 5 --results")
