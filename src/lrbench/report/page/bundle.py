@@ -13,7 +13,7 @@ from pathlib import Path
 import altair as alt
 import vl_convert
 
-from lrbench.tasks.data.cache import cache_home
+from lrbench.tasks.data.home import cache_home
 
 _SNIPPET = "globalThis.vegaEmbed = vegaEmbed;"
 
