@@ -389,6 +389,41 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     assert "the mean val_loss of cosine crosses that of constant once, by update 90" in told
 
 
+def test_who_is_evaluated_more_often_is_compared_where_all_are(results):
+    train = {"steps": 90, "batch_size": 64, "eval_every": 30}
+    for seed in range(3):
+        up = seed / 100
+        results.add(
+            results.spec("constant", seed=seed, train=train), [2.0, 0.8 + up, 0.7, 0.5 + up]
+        )
+        # The same curve but for looks in between, as restarts have them.
+        results.add(
+            results.spec("sgdr", seed=seed, train=train),
+            [2.0, 1.9, 0.8 + up, 0.1, 0.7, 0.9, 0.5 + up],
+            at=[0, 10, 30, 45, 60, 70, 90],
+        )
+    found = compare(results.path, target=0.6)
+    base, other = course(found, "constant"), course(found, "sgdr")
+    for name in ("area", "area_log", "early", "late"):
+        assert getattr(base, name) == getattr(other, name)
+    assert other.early.mean == pytest.approx(0.81)
+    for one in (other.area_found, other.early_found, other.late_found, other.to_target.found):
+        assert one.verdict == "identical"
+    assert other.to_target.time.median == 90
+
+
+def test_the_log_rank_test_is_refused_with_fewer_runs_than_it_holds_for(results):
+    train = {"steps": 90, "batch_size": 64, "eval_every": 30}
+    for seed in range(9):
+        results.add(results.spec("constant", seed=seed, train=train), [2, 1, 0.9, 0.5])
+        results.add(results.spec("cosine", seed=seed, train=train), [2, 0.5, 0.5, 0.4])
+    assert course(compare(results.path, target=0.6), "cosine").to_target.log_rank is None
+    results.add(results.spec("constant", seed=9, train=train), [2, 1, 0.9, 0.5])
+    results.add(results.spec("cosine", seed=9, train=train), [2, 0.5, 0.5, 0.4])
+    found = course(compare(results.path, target=0.6), "cosine").to_target.log_rank
+    assert 0 < found < 0.01
+
+
 def test_a_run_that_diverged_never_reached_the_target(results):
     results.add_arm("constant", CONSTANT)
     results.add_arm("cosine", COSINE[:3])

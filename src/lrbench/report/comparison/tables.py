@@ -10,6 +10,7 @@ from typing import Any
 
 from lrbench.report import escapes
 from lrbench.report.comparison.arms import BASIN
+from lrbench.report.comparison.courses import FEWEST_RANKED
 from lrbench.report.comparison.runs import LR
 from lrbench.report.comparison.sentences import interval, of_phases, p_cell
 from lrbench.report.comparison.values import (
@@ -244,8 +245,9 @@ def of_courses(task: Task, found: Comparison) -> Table:
         tuple(columns),
         (
             *of_phases(shown, task.baseline, found.metric),
-            "mean over steps: area under the curve of evaluations divided by its length (anytime "
-            "performance); * the difference to the baseline is one by Holm over its column",
+            "from the evaluations at updates where every run has one; mean over steps: area under "
+            "their curve divided by its length (anytime performance); * the difference to the "
+            "baseline is one by Holm over its column",
         ),
     )
 
@@ -272,8 +274,10 @@ def of_target(task: Task, found: Comparison) -> Table:
         ),
         (
             "runs that did not get there are censored at the horizon: median by Kaplan and Meier, "
-            "mean and difference of min(updates, horizon), log-rank p not adjusted. An annealed "
-            "run gets there near its end: with another horizon all of this is another",
+            "mean and difference of min(updates, horizon), log-rank p not adjusted and only of "
+            f"{FEWEST_RANKED} runs an arm or more; looked for at the updates where every run has "
+            "an evaluation. An annealed run gets there near its end: with another horizon all of "
+            "this is another",
         ),
     )
 
