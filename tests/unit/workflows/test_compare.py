@@ -389,6 +389,59 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     assert "the mean val_loss of cosine crosses that of constant once, by update 90" in told
 
 
+def test_contenders_without_a_seed_in_common_are_named(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("linear", COSINE)
+    for seed in (7, 8, 9):
+        results.add(results.spec("cosine", seed=seed), [2.0, 1.0, 0.1])
+    found = compare(results.path)
+    for kind in ("own_lr", "equal_cost"):
+        basis = found.tasks[0].basis(kind)
+        assert [one.other for one in basis.rows] == ["linear"]
+        assert "in no row, as no seed is in common: cosine against constant" in basis.notes
+    shown = list(tables.of_task(found.tasks[0], found))
+    assert any("cosine against constant" in note for table in shown for note in table.notes)
+    every = compare(results.path, all_pairs=True).tasks[0].basis("own_lr")
+    assert "cosine against constant; " in every.notes[-1]
+    assert "cosine" in every.notes[-1].rpartition("; ")[2]
+
+
+def test_a_verdict_by_signs_counts_seeds(results):
+    for seed in range(8):
+        results.add(results.spec("constant", seed=seed), [2.0, 1.0, 0.5 + seed / 100])
+        results.add(results.spec("cosine", seed=seed), [2.0, 1.0, 0.4])
+    results.add(results.spec("linear", seed=0), [2.0, 1.0, 0.9])
+    results.add(results.spec("linear", seed=1), [2.0], outcome="diverged")
+    for seed in range(2, 8):
+        results.add(results.spec("linear", seed=seed), [2.0, 1.0, 0.9])
+    one = row(compare(results.path), "linear")
+    assert (
+        "linear (lr 0.1) is worse than constant (lr 0.1): worse on 8 of 8 seeds (" in one.sentence
+    )
+    assert one.sentence.endswith("1 of linear diverged, counted as worst")
+    turned = row(compare(results.path, baseline="linear"), "constant")
+    assert "is better than linear (lr 0.1): better on 8 of 8 seeds (" in turned.sentence
+
+
+def test_of_runs_that_all_diverged_nothing_is_made_up(results):
+    for schedule in ("constant", "cosine"):
+        for seed in range(3):
+            results.add(results.spec(schedule, seed=seed), [2.0], outcome="diverged")
+    one = row(compare(results.path), "cosine")
+    assert one.found.verdict == "undecided"
+    assert "undecided over 3 seeds (both diverged on every seed)" in one.sentence
+
+
+def test_rates_that_no_seed_chose_are_said(results):
+    for lr in (0.1, 0.2):
+        results.add_arm("constant", CONSTANT, lr=lr)
+        for seed in (1, 2, 3):
+            results.add(results.spec("cosine", seed=seed, lr=lr), [2.0, 1.0, 0.4])
+    notes = " ".join(compare(results.path, tune_seeds=1).tasks[0].notes)
+    assert "cosine: its learning rate was not chosen" in notes
+    assert "constant: its learning rate was not chosen" not in notes
+
+
 def test_who_is_evaluated_more_often_is_compared_where_all_are(results):
     train = {"steps": 90, "batch_size": 64, "eval_every": 30}
     for seed in range(3):
