@@ -432,6 +432,15 @@ def test_of_runs_that_all_diverged_nothing_is_made_up(results):
     assert "undecided over 3 seeds (both diverged on every seed)" in one.sentence
 
 
+def test_rates_that_are_compared_are_not_tuned_by(results):
+    for lr in (0.1, 0.2):
+        results.add_arm("constant", CONSTANT, lr=lr)
+    (task,) = compare(results.path, by="optimizer.lr").tasks
+    assert tables.only_differs(task).endswith(": optimizer.lr; all others are equal")
+    results.add_arm("cosine", COSINE, lr=0.1)
+    assert "tuned by" in tables.only_differs(compare(results.path).tasks[0])
+
+
 def test_rates_that_no_seed_chose_are_said(results):
     for lr in (0.1, 0.2):
         results.add_arm("constant", CONSTANT, lr=lr)

@@ -87,10 +87,11 @@ def task_heading(task: Task) -> Iterator[str]:
 
 def only_differs(task: Task) -> str:
     """Which settings differ between the arms, in a sentence."""
-    tuned = len({arm.lr for one in task.contenders for arm in one.arms}) > 1
+    differ = len({arm.lr for one in task.contenders for arm in one.arms}) > 1
+    tuned = any(len(one.arms) > 1 for one in task.contenders)
     keys = [escapes.printable(key) for key in task.differing]
-    if tuned and LR not in task.differing:
-        keys.append(f"{LR} (which each is tuned by)")
+    if differ and LR not in task.differing:
+        keys.append(f"{LR} (which each is tuned by)" if tuned else LR)
     return f"settings that differ between the arms: {', '.join(keys)}; all others are equal"
 
 
