@@ -78,6 +78,15 @@ def test_metrics_that_point_in_different_ways_are_said(results):
     assert "val_accuracy speaks against it" in one.disagreement
 
 
+@pytest.mark.parametrize(("many", "told"), [(1, "of which neither is sure"), (4, "one is sure")])
+def test_of_two_metrics_it_is_said_how_many_are_sure(results, many, told):
+    for seed, (a, b) in enumerate(zip(CONSTANT[:many], COSINE, strict=False)):
+        accuracies = (0.9, 0.92 if seed % 2 else 0.8)
+        for name, loss, accuracy in zip(("constant", "cosine"), (a, b), accuracies, strict=True):
+            results.add(results.spec(name, seed=seed), [2, 1, loss], [0.1, 0.5, accuracy])
+    assert row(compare(results.path), "cosine").disagreement.endswith(told)
+
+
 def test_the_other_way_round_every_sign_turns_and_no_p_changes(two):
     one = row(compare(two.path), "cosine")
     other = row(compare(two.path, baseline="schedule=cosine"), "constant")

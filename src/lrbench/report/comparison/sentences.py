@@ -69,11 +69,11 @@ def disagreement(row: Row, metric: str, beside: str) -> str | None:
             (metric, beside), directions, (row.found, row.beside), strict=True
         )
     ]
-    weight = (
-        "the two metrics contradict each other"
-        if all(sure)
-        else "the two metrics point in different ways, of which at most one is sure"
-    )
+    weight = {
+        2: "the two metrics contradict each other",
+        1: "the two metrics point in different ways, of which one is sure",
+        0: "the two metrics point in different ways, of which neither is sure",
+    }[sum(sure)]
     return f"{other} against {baseline}: {', '.join(told)}: {weight}"
 
 

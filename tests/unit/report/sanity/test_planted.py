@@ -321,6 +321,18 @@ def test_more_rates_tried_for_one_schedule(plant):
     assert flag.evidence["had"] == {"cosine": 2, "sgdr": 1, "constant": 1}
 
 
+def test_updates_that_were_varied_for_all_schedules_alike_are_no_unequal_effort(tmp_path, codes):
+    for steps in (120, 180):
+        changes = {"train": {"steps": steps, "batch_size": 64, "eval_every": 20}, "steps": steps}
+        for schedule in ("constant", "cosine"):
+            for seed in range(3):
+                write(tmp_path, made(spec_of(schedule, seed=seed, **changes)))
+    assert "unequal-effort" not in codes(tmp_path)
+    changes = {"train": {"steps": 240, "batch_size": 64, "eval_every": 20}, "steps": 240}
+    write(tmp_path, made(spec_of("cosine", **changes)))
+    assert "unequal-effort" in codes(tmp_path)
+
+
 def test_a_schedule_cut_off_in_a_cycle(plant, codes):
     params = schedule_params("sgdr", 120) | {"first_cycle": 100, "cycle_mult": 1.0}
 
