@@ -63,8 +63,8 @@ def plan(
 
     The answer is for arms compared on the same seeds by a paired t test with 80 % power. It takes
     the standard deviation of the differences from records, at its upper 80 % bound: of the sweep's
-    own arms if they are there, else of the other arms. Without records it is told in units of that
-    standard deviation, and how to train a pilot.
+    own arms if they are there, else of the other arms; of several learning rates, at the best one.
+    Without records it is told in units of that standard deviation, and how to train a pilot.
 
     Keep to the number: adding seeds until something is found finds something that is not there.
     """

@@ -117,7 +117,7 @@ def compare(
     goal = None if target is None else Goal(metric, target)
     tuned_on = _tuning_seeds(compared, tune_seeds)
     asked = Asked(metric, margin, level, tuned_on, goal, baseline, all_pairs)
-    tasks = _judged([task for one in groups if (task := _task(one, asked))], metric)
+    tasks = _judged([task for one in groups if (task := _task(one, asked))], asked)
     if not tasks and baseline is not None:
         raise refuse_baseline(groups, baseline)
     if not tasks:
@@ -254,7 +254,7 @@ def _notes(
     )
 
 
-def _judged(tasks: Sequence[Task], metric: str) -> list[Task]:
+def _judged(tasks: Sequence[Task], asked: Asked) -> list[Task]:
     """Every basis is one family over all tasks: p adjusted, verdicts renewed, then put in words."""
     judged = list(tasks)
     for place in range(len(TITLES)):
@@ -263,20 +263,23 @@ def _judged(tasks: Sequence[Task], metric: str) -> list[Task]:
         known = iter(contrast_family([row.beside for row in rows if row.beside]))
         renewed = iter(
             [
-                _told(replace(row, found=one, beside=next(known) if row.beside else None), metric)
+                _told(
+                    replace(row, found=one, beside=next(known) if row.beside else None),
+                    asked.metric,
+                )
                 for row, one in zip(rows, found, strict=True)
             ]
         )
-        judged = [_renewed(task, place, renewed, len(tasks)) for task in judged]
+        judged = [_renewed(task, place, renewed, len(tasks), asked) for task in judged]
     return judged
 
 
-def _renewed(task: Task, place: int, renewed: Iterator[Row], tasks: int) -> Task:
+def _renewed(task: Task, place: int, renewed: Iterator[Row], tasks: int, asked: Asked) -> Task:
     basis = task.bases[place]
     rows = tuple(next(renewed) for _ in basis.rows)
-    new = replace(
-        basis, rows=rows, family=_family(rows, tasks), notes=tuple(_on(basis.kind, rows, task))
-    )
+    pairs = pairs_of(task.contenders, all_pairs=asked.is_all_pairs)
+    notes = (*_on(basis.kind, rows, task), *_without_row(basis.kind, pairs, rows))
+    new = replace(basis, rows=rows, family=_family(rows, tasks), notes=notes)
     return replace(task, bases=(*task.bases[:place], new, *task.bases[place + 1 :]))
 
 
@@ -321,6 +324,14 @@ def _on(kind: BasisKind, rows: Sequence[Row], task: Task) -> Iterator[str]:
             )
         case _:
             pass
+
+
+def _without_row(
+    kind: BasisKind, pairs: Sequence[tuple[Contender, Contender]], rows: Sequence[Row]
+) -> Iterator[str]:
+    # At equal rates a pair may as well have no rate in common.
+    if kind != "equal_lr":
+        yield from sentences.of_no_row(pairs, rows)
 
 
 def _notices(

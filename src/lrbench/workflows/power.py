@@ -1,6 +1,10 @@
 """Before anything is trained: how many seeds an effect takes, or what some seeds can show.
 
 (What an engine needs to train a run is planned in ``plan``; here it is the experiment.)
+
+Arms that differ only in ``optimizer.lr`` are one contender, as in ``lrbench compare``: each is
+compared at its own best rate, so that a grid of rates makes no more comparisons, and differences to
+rates at which hardly anything is learned are not what is planned for.
 """
 
 from __future__ import annotations
@@ -45,7 +49,8 @@ class PowerPlan:
     arms : tuple of str
         Of the sweep asked about, as typed; empty without one.
     comparisons : int
-        Judged together: those of the first arm with each other one, or as many as were asked for.
+        Judged together: those of the first contender with each other one, or as many as were asked
+        for.
     level, judged_at : float
         Of the family, and of each comparison before any other is found (Holm's first step).
     power : float
@@ -137,11 +142,11 @@ def plan_power(
     rows, said = _rows(folder) if folder.is_dir() else ([], ())
     names, wanted = _arms_of(sweep)
     values, labels = _values(rows, metric)
-    spread, learned_from = _learn(values, labels, wanted)
+    spread, learned_from = _learn(values, labels, wanted, metric)
     return _plan(
         metric=metric,
         arms=names,
-        comparisons=comparisons or max(1, len(names) - 1),
+        comparisons=comparisons or max(1, len(_tuned(wanted)) - 1),
         level=level,
         source=str(folder),
         learned_from=learned_from,
@@ -149,7 +154,7 @@ def plan_power(
         effect=effect,
         seeds=seeds,
         pilot=_pilot(overrides, folder),
-        notices=(*said, *_diverged(spread)),
+        notices=(*said, *_on_rates(wanted), *_diverged(spread)),
     )
 
 
@@ -169,11 +174,11 @@ def power_of_sweep(plan: SweepPlan) -> PowerPlan | None:
             rows += read_runs(plan.results / job.run.spec.run_id)[0]
     names, wanted = _arms_of(plan)
     values, labels = _values(rows, "val_loss")
-    spread, learned_from = _learn(values, labels, wanted)
+    spread, learned_from = _learn(values, labels, wanted, "val_loss")
     return _plan(
         metric="val_loss",
         arms=names,
-        comparisons=len(names) - 1,
+        comparisons=len(_tuned(wanted)) - 1,
         level=LEVEL,
         source=str(plan.results),
         learned_from=learned_from,
@@ -181,7 +186,7 @@ def power_of_sweep(plan: SweepPlan) -> PowerPlan | None:
         effect=None,
         seeds=len(plan.spec.seeds),
         pilot="",
-        notices=_diverged(spread),
+        notices=(*_on_rates(wanted), *_diverged(spread)),
     )
 
 
@@ -254,11 +259,12 @@ def _values(rows: Sequence[Row], metric: str) -> tuple[Values, dict[str, str]]:
 
 
 def _learn(
-    values: Values, labels: Mapping[str, str], wanted: Sequence[str]
+    values: Values, labels: Mapping[str, str], wanted: Sequence[str], metric: str
 ) -> tuple[Spread | None, Literal["sweep", "others", "nothing"]]:
     """From the sweep's own arms, where two of them have been trained, else from the others."""
-    own = [arm for arm in wanted if arm in values]
-    found = spread_of(values, _pairs(own, first=wanted[0] if wanted else None))
+    own = [_best(arms, values, metric) for arms in _tuned(wanted) if set(arms) & values.keys()]
+    base = _tuned(wanted)[0] if wanted else ()
+    found = spread_of(values, _pairs(own, first=next((arm for arm in own if arm in base), None)))
     if found:
         return _named(found, labels), "sweep"
     kinds: dict[str, list[str]] = {}
@@ -266,9 +272,48 @@ def _learn(
         kinds.setdefault(_kind(arm), []).append(arm)
     # Differences on another dataset, or of another model, have another size.
     alike = {kind: arms for kind, arms in kinds.items() if kind in set(map(_kind, wanted))}
-    pairs = [pair for arms in (alike or kinds).values() for pair in _pairs(arms)]
+    pairs = [
+        pair
+        for arms in (alike or kinds).values()
+        for pair in _pairs([_best(one, values, metric) for one in _tuned(arms)])
+    ]
     found = spread_of(values, pairs)
     return (_named(found, labels), "others") if found else (None, "nothing")
+
+
+def _tuned(arms: Sequence[str]) -> list[tuple[str, ...]]:
+    """The arms of every contender; each by itself where they differ in nothing but the rate."""
+    contenders: dict[str, list[str]] = {}
+    for arm in arms:
+        plain = parse(arm)
+        optimizer = {key: value for key, value in plain["optimizer"].items() if key != "lr"}
+        contenders.setdefault(canonical({**plain, "optimizer": optimizer}), []).append(arm)
+    if len(contenders) == 1:
+        return [(arm,) for arm in arms]
+    return [tuple(one) for one in contenders.values()]
+
+
+def _best(arms: Sequence[str], values: Values, metric: str) -> str:
+    """The arm with the best mean among those with records; one with diverged runs comes last."""
+    sign = 1 if BEST[metric] is min else -1
+
+    def key(arm: str) -> tuple[float, float]:
+        known = [value for value in values[arm].values() if value is not None]
+        lost = 1 - len(known) / len(values[arm])
+        return lost, sign * math.fsum(known) / len(known) if known else math.inf
+
+    return min((arm for arm in arms if arm in values), key=key)
+
+
+def _on_rates(wanted: Sequence[str]) -> tuple[str, ...]:
+    contenders = len(_tuned(wanted))
+    if contenders == len(wanted):
+        return ()
+    return (
+        f"{len(wanted)} arms are {contenders} contenders, each to be compared at its own best "
+        "learning rate, as lrbench compare does first; at every rate alike there are more "
+        "comparisons: --comparisons",
+    )
 
 
 def _kind(arm: str) -> str:

@@ -149,13 +149,24 @@ def test_the_share_of_diverged_runs_is_one_of_arms():
     assert "+1.00" in told
 
 
-def test_a_loss_that_was_not_back_counts_with_the_updates_it_was_waited_for():
+def test_long_cycles_do_not_wait_longer_by_themselves():
+    # No loss is ever back: how long was waited is the length of the cycle, and says nothing of it.
     rows = [
-        restart(1, length=length, recovery_steps=back, recovery_censored_at=waited)
-        for length, back, waited in ((10, 5, None), (20, 9, None), (40, None, 40), (80, None, 80))
+        restart(1, length=length, recovery_steps=None, recovery_censored_at=length)
+        for length in (10, 20, 40, 80, 160)
     ]
     arms = [arm(ledger([row]), name=str(place)) for place, row in enumerate(rows)]
-    one = association(timing.associations(arms), "cycle length", "updates until back")
+    told = {(one.timing, one.stability) for one in timing.associations(arms)}
+    assert ("cycle length", timing.BACK) not in told
+
+
+def test_updates_until_back_are_cut_at_the_shortest_time_that_was_looked():
+    rows = [
+        restart(1, length=length, recovery_steps=back, recovery_censored_at=waited)
+        for length, back, waited in ((10, 5, None), (20, 9, None), (40, None, 40), (80, 3, None))
+    ]
+    arms = [arm(ledger([row]), name=str(place)) for place, row in enumerate(rows)]
+    one = association(timing.associations(arms), "cycle length", timing.BACK)
     assert one.found.pearson.value == pytest.approx(
-        correlate([10, 20, 40, 80], [5, 9, 40, 80]).pearson.value
+        correlate([10, 20, 40, 80], [5, 9, 10, 3]).pearson.value
     )

@@ -51,8 +51,10 @@ class Results:
         losses: list[float] | None = None,
         accuracies: list[float | None] | None = None,
         outcome: str | None = "complete",
+        at: list[int] | None = None,
     ) -> Path:
-        """A record; unfinished if ``outcome`` is None. One evaluation each ``eval_every`` steps."""
+        """A record; unfinished if ``outcome`` is None. One evaluation each ``eval_every`` steps,
+        or ``at`` those updates."""
         path = self.path / spec.run_id
         path.mkdir()
         (path / layout.SPEC).write_text(spec.text)
@@ -62,7 +64,7 @@ class Results:
         accuracies = [1 - loss / 4 for loss in losses] if accuracies is None else accuracies
         every = spec.train.eval_every
         evals = [
-            (index * every, float(index), loss, accuracy)
+            (at[index] if at else index * every, float(index), loss, accuracy)
             for index, (loss, accuracy) in enumerate(zip(losses, accuracies, strict=True))
         ]
         logs = {}

@@ -78,6 +78,15 @@ def test_metrics_that_point_in_different_ways_are_said(results):
     assert "val_accuracy speaks against it" in one.disagreement
 
 
+@pytest.mark.parametrize(("many", "told"), [(1, "of which neither is sure"), (4, "one is sure")])
+def test_of_two_metrics_it_is_said_how_many_are_sure(results, many, told):
+    for seed, (a, b) in enumerate(zip(CONSTANT[:many], COSINE, strict=False)):
+        accuracies = (0.9, 0.92 if seed % 2 else 0.8)
+        for name, loss, accuracy in zip(("constant", "cosine"), (a, b), accuracies, strict=True):
+            results.add(results.spec(name, seed=seed), [2, 1, loss], [0.1, 0.5, accuracy])
+    assert row(compare(results.path), "cosine").disagreement.endswith(told)
+
+
 def test_the_other_way_round_every_sign_turns_and_no_p_changes(two):
     one = row(compare(two.path), "cosine")
     other = row(compare(two.path, baseline="schedule=cosine"), "constant")
@@ -387,6 +396,103 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     told = " ".join(tables.of_courses(found.tasks[0], found).notes)
     assert "order in the first third: constant, cosine; in the last: cosine, constant" in told
     assert "the mean val_loss of cosine crosses that of constant once, by update 90" in told
+
+
+def test_contenders_without_a_seed_in_common_are_named(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("linear", COSINE)
+    for seed in (7, 8, 9):
+        results.add(results.spec("cosine", seed=seed), [2.0, 1.0, 0.1])
+    found = compare(results.path)
+    for kind in ("own_lr", "equal_cost"):
+        basis = found.tasks[0].basis(kind)
+        assert [one.other for one in basis.rows] == ["linear"]
+        assert "in no row, as no seed is in common: cosine against constant" in basis.notes
+    shown = list(tables.of_task(found.tasks[0], found))
+    assert any("cosine against constant" in note for table in shown for note in table.notes)
+    every = compare(results.path, all_pairs=True).tasks[0].basis("own_lr")
+    assert "cosine against constant; " in every.notes[-1]
+    assert "cosine" in every.notes[-1].rpartition("; ")[2]
+
+
+def test_a_verdict_by_signs_counts_seeds(results):
+    for seed in range(8):
+        results.add(results.spec("constant", seed=seed), [2.0, 1.0, 0.5 + seed / 100])
+        results.add(results.spec("cosine", seed=seed), [2.0, 1.0, 0.4])
+    results.add(results.spec("linear", seed=0), [2.0, 1.0, 0.9])
+    results.add(results.spec("linear", seed=1), [2.0], outcome="diverged")
+    for seed in range(2, 8):
+        results.add(results.spec("linear", seed=seed), [2.0, 1.0, 0.9])
+    one = row(compare(results.path), "linear")
+    assert (
+        "linear (lr 0.1) is worse than constant (lr 0.1): worse on 8 of 8 seeds (" in one.sentence
+    )
+    assert one.sentence.endswith("1 of linear diverged, counted as worst")
+    turned = row(compare(results.path, baseline="linear"), "constant")
+    assert "is better than linear (lr 0.1): better on 8 of 8 seeds (" in turned.sentence
+
+
+def test_of_runs_that_all_diverged_nothing_is_made_up(results):
+    for schedule in ("constant", "cosine"):
+        for seed in range(3):
+            results.add(results.spec(schedule, seed=seed), [2.0], outcome="diverged")
+    one = row(compare(results.path), "cosine")
+    assert one.found.verdict == "undecided"
+    assert "undecided over 3 seeds (both diverged on every seed)" in one.sentence
+
+
+def test_rates_that_are_compared_are_not_tuned_by(results):
+    for lr in (0.1, 0.2):
+        results.add_arm("constant", CONSTANT, lr=lr)
+    (task,) = compare(results.path, by="optimizer.lr").tasks
+    assert tables.only_differs(task).endswith(": optimizer.lr; all others are equal")
+    results.add_arm("cosine", COSINE, lr=0.1)
+    assert "tuned by" in tables.only_differs(compare(results.path).tasks[0])
+
+
+def test_rates_that_no_seed_chose_are_said(results):
+    for lr in (0.1, 0.2):
+        results.add_arm("constant", CONSTANT, lr=lr)
+        for seed in (1, 2, 3):
+            results.add(results.spec("cosine", seed=seed, lr=lr), [2.0, 1.0, 0.4])
+    notes = " ".join(compare(results.path, tune_seeds=1).tasks[0].notes)
+    assert "cosine: its learning rate was not chosen" in notes
+    assert "constant: its learning rate was not chosen" not in notes
+
+
+def test_who_is_evaluated_more_often_is_compared_where_all_are(results):
+    train = {"steps": 90, "batch_size": 64, "eval_every": 30}
+    for seed in range(3):
+        up = seed / 100
+        results.add(
+            results.spec("constant", seed=seed, train=train), [2.0, 0.8 + up, 0.7, 0.5 + up]
+        )
+        # The same curve but for looks in between, as restarts have them.
+        results.add(
+            results.spec("sgdr", seed=seed, train=train),
+            [2.0, 1.9, 0.8 + up, 0.1, 0.7, 0.9, 0.5 + up],
+            at=[0, 10, 30, 45, 60, 70, 90],
+        )
+    found = compare(results.path, target=0.6)
+    base, other = course(found, "constant"), course(found, "sgdr")
+    for name in ("area", "area_log", "early", "late"):
+        assert getattr(base, name) == getattr(other, name)
+    assert other.early.mean == pytest.approx(0.81)
+    for one in (other.area_found, other.early_found, other.late_found, other.to_target.found):
+        assert one.verdict == "identical"
+    assert other.to_target.time.median == 90
+
+
+def test_the_log_rank_test_is_refused_with_fewer_runs_than_it_holds_for(results):
+    train = {"steps": 90, "batch_size": 64, "eval_every": 30}
+    for seed in range(9):
+        results.add(results.spec("constant", seed=seed, train=train), [2, 1, 0.9, 0.5])
+        results.add(results.spec("cosine", seed=seed, train=train), [2, 0.5, 0.5, 0.4])
+    assert course(compare(results.path, target=0.6), "cosine").to_target.log_rank is None
+    results.add(results.spec("constant", seed=9, train=train), [2, 1, 0.9, 0.5])
+    results.add(results.spec("cosine", seed=9, train=train), [2, 0.5, 0.5, 0.4])
+    found = course(compare(results.path, target=0.6), "cosine").to_target.log_rank
+    assert 0 < found < 0.01
 
 
 def test_a_run_that_diverged_never_reached_the_target(results):

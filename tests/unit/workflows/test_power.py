@@ -77,6 +77,40 @@ def test_arms_of_other_data_are_not_paired(results: Any) -> None:
     assert all(("wine" in p.baseline) == ("wine" in p.other) for p in found.spread.pairs)
 
 
+def test_learning_rates_are_tuned_by_and_not_compared(filled: Path, results: Any) -> None:
+    # Rates at which nothing is learned, on which the seeds are far apart.
+    for schedule, losses in LOSSES.items():
+        results.add_arm(schedule, [90 * loss**3 for loss in losses], lr=9.0)
+    found = plan_power([], effect=0.02, seeds=7, source=filled)
+    assert found.spread is not None
+    assert found.spread.sd == pytest.approx(
+        pooled(("constant", "cosine"), ("constant", "sgdr"), ("cosine", "sgdr"))
+    )
+    assert len(found.spread.pairs) == 3
+    words = ["schedule=constant,cosine,linear", "optimizer.lr=0.1,0.2,0.3,0.4"]
+    swept = plan_power(words, seeds=7, source=filled)
+    assert (len(swept.arms), swept.comparisons) == (12, 2)
+    assert swept.judged_at == pytest.approx(0.975)
+    assert "12 arms are 3 contenders" in swept.notices[-1]
+    # Where there is nothing but rates, they are what is compared.
+    rates = plan_power(words[1:], seeds=7, source=filled)
+    assert (rates.comparisons, rates.notices) == (3, ())
+
+
+def test_the_best_rate_is_the_one_without_diverged_runs(results: Any) -> None:
+    for schedule in ("constant", "cosine"):
+        results.add_arm(schedule, LOSSES[schedule])
+        for seed in range(4):
+            results.add(results.spec(schedule, seed=seed, lr=9.0), [2.0, 1.0, 0.1 * seed])
+        results.add(results.spec(schedule, seed=4, lr=9.0), [2.0], outcome="diverged")
+    found = plan_power([], seeds=5, source=results.path)
+    assert found.spread is not None
+    assert found.spread.sd == pytest.approx(pooled(("constant", "cosine")))
+    by_accuracy = plan_power([], seeds=5, source=results.path, metric="val_accuracy").spread
+    assert by_accuracy is not None
+    assert by_accuracy.sd == pytest.approx(found.spread.sd / 4)
+
+
 def test_what_diverged_is_in_no_figure_and_is_told(results: Any) -> None:
     results.add_arm("constant", LOSSES["constant"])
     results.add_arm("cosine", LOSSES["cosine"][:4])

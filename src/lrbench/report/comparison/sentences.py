@@ -23,9 +23,10 @@ def verdict(row: Row, metric: str) -> str:
     """What a row says: who did better, by how much, how sure; or what could have been found."""
     found = row.found
     other, baseline = _who(row.other, row.other_lr), _who(row.baseline, row.baseline_lr)
-    over = f"over {_seeds(found.n)}"
+    seeds = _seeds(found.n)
     if row.trials:
-        over += f" after {row.trials} trial{'' if row.trials == 1 else 's'} each"
+        seeds += f" after {row.trials} trial{'' if row.trials == 1 else 's'} each"
+    over = f"over {seeds}"
     tail = _tail(row)
     match found.verdict:
         case "identical":
@@ -34,10 +35,10 @@ def verdict(row: Row, metric: str) -> str:
                 f"last bit{tail}"
             )
         case "better" | "worse":
-            return (
-                f"{other} is {found.verdict} than {baseline}: {_how(found, metric)} {over} "
-                f"({_test(found)}){tail}"
+            how = (
+                f"{_how(found, metric)} {over}" if found.difference else f"{_won(found)} of {seeds}"
             )
+            return f"{other} is {found.verdict} than {baseline}: {how} ({_test(found)}){tail}"
         case "equivalent":
             assert found.equivalence is not None
             same = found.equivalence
@@ -68,11 +69,11 @@ def disagreement(row: Row, metric: str, beside: str) -> str | None:
             (metric, beside), directions, (row.found, row.beside), strict=True
         )
     ]
-    weight = (
-        "the two metrics contradict each other"
-        if all(sure)
-        else "the two metrics point in different ways, of which at most one is sure"
-    )
+    weight = {
+        2: "the two metrics contradict each other",
+        1: "the two metrics point in different ways, of which one is sure",
+        0: "the two metrics point in different ways, of which neither is sure",
+    }[sum(sure)]
     return f"{other} against {baseline}: {', '.join(told)}: {weight}"
 
 
@@ -123,7 +124,12 @@ def of_selection(
             "seeds for the choice"
         )
     for one in tuned:
-        if one.edge:
+        if tuned_on and not any(set(arm.seeds) & set(tuned_on) for arm in one.arms):
+            yield (
+                f"{one.label}: its learning rate was not chosen, as it has no run with these "
+                f"seeds: the smallest is shown, {short(one.own.lr)}"
+            )
+        elif one.edge:
             side = "smallest" if one.edge == "low" else "largest"
             yield (
                 f"{one.label}: its best learning rate, {short(one.own.lr)}, is the {side} tried: "
@@ -158,6 +164,18 @@ def of_left_out(rows: Sequence[Row]) -> Iterator[str]:
             told[f"{ranges(seeds)} of {names[0]} ({names[1]} lacks {what})"] = None
     if told:
         yield f"not in the differences, as only one arm has them: {some(list(told), '; ')}"
+
+
+def of_no_row(pairs: Sequence[tuple[Contender, Contender]], rows: Sequence[Row]) -> Iterator[str]:
+    """A sentence on the pairs that are not compared, though they were to be."""
+    had = {(row.baseline, row.other) for row in rows}
+    without = [
+        f"{other.label} against {baseline.label}"
+        for baseline, other in pairs
+        if (baseline.label, other.label) not in had
+    ]
+    if without:
+        yield f"in no row, as no seed is in common: {some(without, '; ')}"
 
 
 def of_phases(courses: Sequence[Course], baseline: str, metric: str) -> Iterator[str]:
@@ -213,9 +231,7 @@ def _who(label: str, lr: float | None) -> str:
 
 def _how(found: Contrast, metric: str, within: Interval | None = None) -> str:
     """``val_loss lower by 0.0123 [0.0100, 0.0146]``."""
-    if found.difference is None:
-        won = sum(d > 0 for d in found.differences)
-        return f"better on {won} of"
+    assert found.difference is not None
     value = found.difference.value
     span = within or found.difference
     is_lower = (value > 0) == (BEST[metric] is min)
@@ -225,6 +241,14 @@ def _how(found: Contrast, metric: str, within: Interval | None = None) -> str:
         ends = (low, high) if value >= 0 else (-high, -low)
         told = f" [{', '.join(map(three, ends))}]"
     return f"{metric} {'lower' if is_lower else 'higher'} by {three(abs(value))}{told} on average"
+
+
+def _won(found: Contrast) -> str:
+    """``better on 6 and worse on 1``: what is left to say where a run diverged."""
+    won, lost = (sum(sign * d > 0 for d in found.differences) for sign in (1, -1))
+    if found.verdict == "worse":
+        return f"worse on {lost}" + (f" and better on {won}" if won else "")
+    return f"better on {won}" + (f" and worse on {lost}" if lost else "")
 
 
 def _test(found: Contrast) -> str:
@@ -241,6 +265,8 @@ def _why(found: Contrast, metric: str) -> str:
         return (
             f"{_how(found, metric)}; one seed has no interval" if found.difference else "one seed"
         )
+    if found.p is None and found.difference is None:
+        return "both diverged on every seed"
     if found.p is None:
         return "the difference is the same on every seed, so the seeds have changed nothing"
     told = f"{_how(found, metric)}; " if found.difference else ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from lrbench.report import escapes
 from lrbench.report.comparison.arms import BASIN
+from lrbench.report.comparison.courses import FEWEST_RANKED
 from lrbench.report.comparison.runs import LR
 from lrbench.report.comparison.sentences import interval, of_phases, p_cell
 from lrbench.report.comparison.values import (
@@ -86,10 +87,11 @@ def task_heading(task: Task) -> Iterator[str]:
 
 def only_differs(task: Task) -> str:
     """Which settings differ between the arms, in a sentence."""
-    tuned = len({arm.lr for one in task.contenders for arm in one.arms}) > 1
+    differ = len({arm.lr for one in task.contenders for arm in one.arms}) > 1
+    tuned = any(len(one.arms) > 1 for one in task.contenders)
     keys = [escapes.printable(key) for key in task.differing]
-    if tuned and LR not in task.differing:
-        keys.append(f"{LR} (which each is tuned by)")
+    if differ and LR not in task.differing:
+        keys.append(f"{LR} (which each is tuned by)" if tuned else LR)
     return f"settings that differ between the arms: {', '.join(keys)}; all others are equal"
 
 
@@ -244,8 +246,9 @@ def of_courses(task: Task, found: Comparison) -> Table:
         tuple(columns),
         (
             *of_phases(shown, task.baseline, found.metric),
-            "mean over steps: area under the curve of evaluations divided by its length (anytime "
-            "performance); * the difference to the baseline is one by Holm over its column",
+            "from the evaluations at updates where every run has one; mean over steps: area under "
+            "their curve divided by its length (anytime performance); * the difference to the "
+            "baseline is one by Holm over its column",
         ),
     )
 
@@ -272,8 +275,10 @@ def of_target(task: Task, found: Comparison) -> Table:
         ),
         (
             "runs that did not get there are censored at the horizon: median by Kaplan and Meier, "
-            "mean and difference of min(updates, horizon), log-rank p not adjusted. An annealed "
-            "run gets there near its end: with another horizon all of this is another",
+            "mean and difference of min(updates, horizon), log-rank p not adjusted and only of "
+            f"{FEWEST_RANKED} runs an arm or more; looked for at the updates where every run has "
+            "an evaluation. An annealed run gets there near its end: with another horizon all of "
+            "this is another",
         ),
     )
 

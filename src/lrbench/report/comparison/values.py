@@ -205,8 +205,8 @@ class ToTarget:
     found : Contrast or None
         ``min(updates, horizon)`` against the baseline, paired by seed.
     log_rank : float or None
-        p that the baseline gets there as fast, pairs not looked at; not adjusted. Both None of the
-        baseline itself.
+        p that the baseline gets there as fast, pairs not looked at; not adjusted. None of fewer
+        than ten runs an arm. Both None of the baseline itself.
     """
 
     time: TimeToTarget

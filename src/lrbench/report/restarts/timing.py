@@ -4,6 +4,10 @@ A point is a restart of an arm, or an arm, with means over its seeds: seeds of o
 timing, so that taking each for a point of its own would make much of little. Restarts of one arm
 follow from each other, so an interval here is rather too narrow; and length, place and jump of
 restarts mostly go together, so that none of them is shown to be the cause.
+
+A loss that is not back when its cycle ends was waited for as long as the cycle is. Taken as it is,
+that would make waiting grow with the length of the cycle by itself; so every wait is cut at the
+shortest time that any restart was looked at.
 """
 
 from __future__ import annotations
@@ -34,6 +38,24 @@ def _recovery(row: Row) -> float | None:
     return known if known is not None else row.get("recovery_censored_at")
 
 
+def _recovery_within(horizon: float) -> Figure:
+    """The same, as far as every restart was looked at."""
+
+    def figure(row: Row) -> float | None:
+        known = _recovery(row)
+        return None if known is None else min(known, horizon)
+
+    return figure
+
+
+def _watched(row: Row) -> float | None:
+    """Updates in which it was looked whether the loss is back."""
+    if row.get("spike") is None:
+        return None
+    censored = row.get("recovery_censored_at")
+    return censored if censored is not None else row.get("length")
+
+
 TIMING: dict[str, Figure] = {
     "cycle length": lambda row: row.get("length"),
     "step": lambda row: row.get("step"),
@@ -41,8 +63,8 @@ TIMING: dict[str, Figure] = {
 }
 STABILITY: dict[str, Figure] = {
     "spike, relative": lambda row: row.get("spike_relative"),
-    "updates until back": _recovery,
 }
+BACK = "updates until back"
 DIVERGED = "share of diverged runs"
 
 
@@ -81,10 +103,12 @@ def associations(arms: Sequence[ArmLedger], level: float = 0.95) -> tuple[Associ
         for arm in arms
         for place in range(max((len(ledger.restarts) for ledger in arm.runs), default=0))
     ]
+    watched = [w for rows in restarts for row in rows if (w := _watched(row)) is not None]
+    measures = STABILITY | {BACK: _recovery_within(min(watched, default=0.0))}
     found = [
         Association(when, what, "restart", _correlated(restarts, timing, stability, level))
         for when, timing in TIMING.items()
-        for what, stability in STABILITY.items()
+        for what, stability in measures.items()
     ]
     found += [
         Association(when, DIVERGED, "arm", _with_divergence(arms, timing, level))
@@ -115,7 +139,8 @@ def tell(found: Sequence[Association], level: float = 0.95) -> Iterator[str]:
 NOTE = (
     "rank correlation: Spearman, points are means over seeds. Restarts of one arm are not "
     "independent, so intervals are rather too narrow; length, place and jump go together, so none "
-    "is shown to be the cause"
+    "is shown to be the cause. Updates until back are counted up to the shortest time that a "
+    "restart was looked at: longer cycles would else wait longer by themselves"
 )
 
 

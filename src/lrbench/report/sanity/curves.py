@@ -72,7 +72,7 @@ def of_identical_logs(study: Study) -> Iterator[Flag]:
     # Arms that go together in every seed are told once.
     groups: dict[tuple[str, ...], list[list[Facts]]] = {}
     for runs in versions.values():
-        if len({_deciding(run.spec) for run in runs}) > 1:
+        if len({_deciding(run.spec) for run in runs}) > 1 and not _lost_before_parting(runs):
             groups.setdefault(tuple(sorted({run.arm for run in runs})), []).append(runs)
     names = {run.arm: arm.name for arm in study.arms for run in arm.runs}
     for arms, found in groups.items():
@@ -97,6 +97,11 @@ def of_identical_logs(study: Study) -> Iterator[Flag]:
             {"groups": [[run.run for run in group] for group in found]},
             tuple(run.run for run in runs),
         )
+
+
+def _lost_before_parting(runs: Sequence[Facts]) -> bool:
+    """Arms whose runs diverged have no longer log, and their rates may have parted later."""
+    return all(run.diverged for run in runs) and len({run.arm for run in runs}) > 1
 
 
 def of_rates_without_effect(study: Study) -> Iterator[Flag]:

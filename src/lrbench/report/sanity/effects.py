@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 
 from lrbench.record.pairing import MATTERS
@@ -159,9 +160,9 @@ def _large(claim: Claim) -> Iterator[Flag]:
         yield Flag(
             "improbable-effect",
             False,
-            f"{claim.winner.best.name} beats {claim.against} {claim.other.best.name} by "
-            f"{abs(d):.1f} standard deviations of the differences with only {found.n} seeds: "
-            "so few can agree by chance; add seeds",
+            f"{claim.winner.best.name} {'beats' if d > 0 else 'loses to'} {claim.against} "
+            f"{claim.other.best.name} by {abs(d):.1f} standard deviations of the "
+            f"differences with only {found.n} seeds: so few can agree by chance; add seeds",
             {"d": d, "n": found.n, "mean_difference": found.mean},
             claim.runs,
         )
@@ -260,13 +261,15 @@ def _unconfirmed(task: Task, claims: list[Claim]) -> Iterator[Flag]:
     if len(arms) <= MANY_ARMS or not claims:
         return
     winner = claims[0].winner.best
-    chosen_by = set.intersection(*(set(arm.seeds) for arm in arms))
+    # A few arms with other seeds do not make the seeds of all the others fresh.
+    most = Counter(seed for arm in arms for seed in set(arm.seeds))
+    chosen_by = {seed for seed, count in most.items() if 2 * count > len(arms)}
     fresh = [
         set(claim.seeds) - chosen_by
         for claim in claims
         if len(set(claim.seeds) - chosen_by) >= LEAST_FRESH
     ]
-    if fresh:
+    if chosen_by and fresh:
         return
     estimate = describe(value for value in winner.finals().values() if value is not None)
     lucky = None

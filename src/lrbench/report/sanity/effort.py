@@ -69,6 +69,8 @@ def _unequal(task: Task) -> Iterator[Flag]:
         for arm in best:
             for amount in {value(run) for run in arm.runs}:
                 had.setdefault(amount, []).append(arm)
+        if _is_varied_alike(list(had.values())):
+            continue
         told = some(
             [
                 f"{amount} ({some([arm.name for arm in arms], ', ')})"
@@ -95,6 +97,12 @@ def _unequal(task: Task) -> Iterator[Flag]:
             {"what": "learning rates tried", "had": dict(trials)},
             (),
         )
+
+
+def _is_varied_alike(groups: list[list[Arm]]) -> bool:
+    """Whether each amount was given to the same several schedules: that is a task of its own."""
+    schedules = {frozenset(arm.schedule for arm in arms) for arms in groups}
+    return len(schedules) == 1 and len(next(iter(schedules))) > 1
 
 
 def _cut_off(task: Task) -> Iterator[Flag]:

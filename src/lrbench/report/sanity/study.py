@@ -186,8 +186,22 @@ class Contender:
 
     @cached_property
     def best(self) -> Arm:
-        """The arm with the lowest mean last validation loss."""
-        return min(self.arms, key=lambda arm: arm.mean)
+        """The arm with the lowest mean last validation loss, over the seeds that all arms have.
+
+        Of arms with diverged runs the one with the fewest, as ``lrbench compare`` has it.
+        """
+        shared = set.intersection(*(set(arm.seeds) for arm in self.arms))
+
+        def key(arm: Arm) -> tuple[float, float, float]:
+            finals = arm.finals()
+            known = [
+                v for seed, v in finals.items() if v is not None and seed in (shared or finals)
+            ]
+            lost = sum(value is None for value in finals.values()) / len(finals)
+            mean = describe(known).mean
+            return lost, math.inf if mean is None else mean, arm.lr
+
+        return min(self.arms, key=key)
 
 
 @dataclass(frozen=True)

@@ -213,6 +213,18 @@ def test_two_names_for_one_thing(plant, codes):
     assert "6 seeds" in flag.sentence
 
 
+def test_runs_that_diverged_before_their_rates_part_are_no_one_thing(plant, codes):
+    def cut(run: Made) -> Made:
+        run.lr, run.loss, run.looks = run.lr[:10], run.loss[:10], run.looks[:1]
+        run.restarts = []
+        run.result |= {"outcome": "diverged", "diverged_at": 9}
+        return run
+
+    more = [cut(made(spec_of("multistep", seed=seed))) for seed in range(6)]
+    folder = plant(lambda run: cut(run) if run.spec.schedule.name == "constant" else run, more)
+    assert "identical-logs" not in codes(folder)
+
+
 def test_one_log_under_two_seeds(plant):
     other = made(spec_of("cosine", seed=2))
 
@@ -309,6 +321,18 @@ def test_more_rates_tried_for_one_schedule(plant):
     assert flag.evidence["had"] == {"cosine": 2, "sgdr": 1, "constant": 1}
 
 
+def test_updates_that_were_varied_for_all_schedules_alike_are_no_unequal_effort(tmp_path, codes):
+    for steps in (120, 180):
+        changes = {"train": {"steps": steps, "batch_size": 64, "eval_every": 20}, "steps": steps}
+        for schedule in ("constant", "cosine"):
+            for seed in range(3):
+                write(tmp_path, made(spec_of(schedule, seed=seed, **changes)))
+    assert "unequal-effort" not in codes(tmp_path)
+    changes = {"train": {"steps": 240, "batch_size": 64, "eval_every": 20}, "steps": 240}
+    write(tmp_path, made(spec_of("cosine", **changes)))
+    assert "unequal-effort" in codes(tmp_path)
+
+
 def test_a_schedule_cut_off_in_a_cycle(plant, codes):
     params = schedule_params("sgdr", 120) | {"first_cycle": 100, "cycle_mult": 1.0}
 
@@ -332,6 +356,37 @@ def test_the_best_of_many(tmp_path, codes):
     # What was chosen, on seeds that it was not chosen by.
     sweep(tmp_path, schedules=names, lrs=LRS[1:2], seeds=(3, 4, 5))
     assert codes(tmp_path) == set()
+
+
+def test_one_arm_with_other_seeds_does_not_make_the_choice_a_fresh_one(tmp_path, codes):
+    names = ("constant", "cosine", "linear", "sgdr")
+    sweep(tmp_path, schedules=names, seeds=range(3))
+    sweep(tmp_path, schedules=("constant",), lrs=(0.01,), seeds=(7, 8, 9))
+    (flag,) = (flag for flag in check(tmp_path).flags if flag.code == "winners-curse")
+    assert flag.evidence["selection_seeds"] == [0, 1, 2]
+
+
+def test_the_best_rate_is_that_of_the_comparison():
+    def arm(lr: float, finals: dict[int, float | None]) -> Arm:
+        runs = [
+            Facts(
+                run=f"{lr}-{seed}",
+                seed=seed,
+                arm=str(lr),
+                diverged=value is None,
+                spec={},
+                result={},
+                looks={"val_loss": [value]},
+            )
+            for seed, value in finals.items()
+        ]
+        return Arm(str(lr), lr, tuple(runs))
+
+    # Seed 1 is an easy one, which says nothing of the rate that alone has it.
+    arms = (arm(0.1, {0: 0.5}), arm(0.2, {0: 0.6, 1: 0.1}))
+    assert Contender("one", arms).best.lr == 0.1
+    arms = (arm(0.1, {0: None, 1: None, 2: 0.1}), arm(0.2, {0: None, 1: 0.4, 2: 0.4}))
+    assert Contender("one", arms).best.lr == 0.2
 
 
 def test_restarts_that_are_best_and_have_no_control(plant, codes, tmp_path):
