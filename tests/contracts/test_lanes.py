@@ -16,6 +16,7 @@ from torch import nn
 from lrbench.engine import conductor, loop
 from lrbench.engine.base import Failure, Outcome, Plan, Row, Start, State
 from lrbench.engine.device import configure
+from lrbench.engine.lanes import program
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.lanes.independence import Independence, measure
@@ -377,6 +378,31 @@ def test_copies_fill_the_slots_that_are_left_and_change_nothing():
     with_others = [Delivered() for _ in range(2)]
     outcomes = lanes.train(plan_of([spec, spec_of(seed=9)], [1, 0]), with_others)
     assert text(with_others[0], outcomes[0]) == text(*alone(spec, 1))
+
+
+def test_a_compiled_program_never_sees_other_shapes(monkeypatch):
+    made = 0
+
+    def fixed(function):
+        nonlocal made
+        made += 1
+        known = []
+
+        def call(*arguments):
+            known.append([getattr(one, "shape", None) for one in arguments])
+            assert known[-1] == known[0]
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(program, "compiled", fixed)
+    monkeypatch.setattr(program, "_PROGRAMS", {})
+    plan = plan_of([spec_of(compile_=True)], [0])
+    for share in (0.2, 0.4, 0.2):
+        data = prepare("wine", {"val_fraction": share}, split_root=0)
+        (outcome,) = lanes.train(replace(plan, data=data), [Delivered()])
+        assert isinstance(outcome, Outcome)
+    assert made == 2 * 2
 
 
 @pytest.mark.slow
