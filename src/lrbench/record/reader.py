@@ -158,6 +158,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
     AttributeError,
+    OverflowError,
     RecursionError,
 )
 """What comes of reading a value that has another shape than ours."""
