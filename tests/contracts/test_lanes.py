@@ -22,7 +22,7 @@ from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.lanes.independence import Independence, measure
 from lrbench.errors import ConfigError
 from lrbench.record.layout import STEP_COLUMNS
-from lrbench.spec.restart import RestartSpec
+from lrbench.spec.restart import CurvatureSpec, RestartSpec
 from lrbench.spec.run import (
     Component,
     ComputeSpec,
@@ -449,9 +449,14 @@ def test_a_model_with_an_attribute_of_each_seeds_own_is_refused():
 
 
 @pytest.mark.parametrize("engine", [loop, lanes])
-def test_how_often_rows_are_fetched_changes_no_byte(engine, monkeypatch):
+@pytest.mark.parametrize("every", [None, 7])
+def test_how_often_rows_are_fetched_changes_no_byte(engine, every, monkeypatch):
     """A slow model's rows are fetched earlier, even after every update."""
     spec = spec_of(schedule=SGDR, restart=RestartSpec(momentum="reset"))
+    if every:
+        curvature = CurvatureSpec(every=every, samples=20, iterations=3)
+        looked = spec.diagnostics.model_copy(update={"curvature": curvature})
+        spec = spec.model_copy(update={"diagnostics": looked})
 
     def trained() -> tuple[str, int]:
         sink = Delivered()
