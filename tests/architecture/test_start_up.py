@@ -30,6 +30,8 @@ COMMANDS = (
     "trigger-test",
     "freeze",
     "summarize",
+    "plot",
+    "report",
     "diff",
     "list",
     "show",

@@ -16,6 +16,7 @@ from bad_inputs import (
     own_files,
     plan,
     records,
+    report,
     restarts,
     results,
     schedules,
@@ -40,6 +41,7 @@ CHAPTERS: dict[str, tuple[Section, ...]] = {
     "lrbench summarize and check": summarize.SECTIONS,
     "lrbench compare": compare.SECTIONS,
     "lrbench history, note and log": history.SECTIONS,
+    "lrbench plot and report": report.SECTIONS,
     "lrbench twin, snapshots and restarts": restarts.SECTIONS,
 }
 

@@ -20,7 +20,8 @@ from typer.testing import CliRunner, Result
 from damage.damaging import edit
 from lrbench.cli.app import app
 from lrbench.record import layout
-from lrbench.report.charts import Series, save, step_chart
+from lrbench.report.charts.files import save
+from lrbench.report.charts.steps import Series, step_chart
 from lrbench.spec.canonical import canonical, digest, sealed
 
 HOSTILE = {

@@ -21,6 +21,7 @@ from lrbench.cli.options import ConfigDir, Overrides, tell_others
 from lrbench.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lrbench.report.charts.picture import Picture
     from lrbench.workflows.preview import Cycle, Preview
 
 WIDEST = 120
@@ -64,9 +65,9 @@ def preview(
         remedy = "only one of them"
         raise ConfigError(relation, key="--format", got=str(form), remedy=remedy)
     if plot is not None:
-        from lrbench.report import charts
+        from lrbench.report.charts import files
 
-        charts.require_ending(plot, key="--plot")
+        files.require_ending(plot, key="--plot")
     tell_others(overrides or [])
     previews = work(overrides or [], config_dir=config_dir)
     if as_json or form is Format.JSON:
@@ -79,7 +80,7 @@ def preview(
         for line in _page(previews, shutil.get_terminal_size().columns):
             put(line)
     if plot is not None:
-        charts.save(_drawn(previews), plot)
+        files.save(_drawn(previews), plot)
         say(str(plot))
 
 
@@ -134,16 +135,16 @@ def _curves(previews: Sequence[Preview]) -> tuple[str, list[Sequence[float]]]:
     return "learning rate", [one.lr for one in previews]
 
 
-def _drawn(previews: Sequence[Preview]) -> Any:
-    from lrbench.report import charts
+def _drawn(previews: Sequence[Preview]) -> Picture:
+    from lrbench.report.charts import steps
 
     title, curves = _curves(previews)
     series = [
-        charts.Series(one.label, values, tuple(cycle.step for cycle in one.restarts))
+        steps.Series(one.label, values, tuple(cycle.step for cycle in one.restarts))
         for one, values in zip(previews, curves, strict=True)
     ]
     heading = previews[0].label if len(previews) == 1 else "Learning-rate schedules"
-    return charts.step_chart(series, title=heading, subtitle=_lengths(previews), y_title=title)
+    return steps.step_chart(series, title=heading, subtitle=_lengths(previews), y_title=title)
 
 
 def _lengths(previews: Sequence[Preview]) -> str:

@@ -9,7 +9,7 @@ import typer
 
 from lrbench.cli.console import command, inert, loading, out, put, put_json, say, undisturbed
 from lrbench.cli.options import ConfigDir, Json, Note, Overrides, Results, Tags
-from lrbench.errors import ExitCode
+from lrbench.errors import ExitCode, LrbenchError
 
 if TYPE_CHECKING:
     from lrbench.launchers.local import Event
@@ -49,6 +49,9 @@ def sweep(
     ] = False,
     force_damaged: Annotated[
         bool, typer.Option(FORCE, help="Train damaged records again, in their place.")
+    ] = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write a report on all of DIR when it is done.")
     ] = False,
     json: Json = False,
 ) -> None:
@@ -94,9 +97,7 @@ def sweep(
             display.show(job.run.spec.run_id, job.run.spec.train.steps, event)
 
         try:
-            report = run_sweep(
-                plan, workers=workers, force_damaged=force_damaged, on_event=on_event
-            )
+            found = run_sweep(plan, workers=workers, force_damaged=force_damaged, on_event=on_event)
         except KeyboardInterrupt:
             with undisturbed():
                 done = sum(job.is_finished for job in plan.refreshed().jobs)
@@ -106,10 +107,11 @@ def sweep(
                     f"to go on: {command('resume', plan.results, trust=trust)}, or the same command"
                 )
             raise
-    _show_report(report, plan, json)
-    if report.failures:
+    written = _write_report(plan) if report else None
+    _show_report(found, plan, json, written)
+    if found.failures:
         raise typer.Exit(int(ExitCode.RUN_FAILED))
-    if report.mismatches:
+    if found.mismatches:
         raise typer.Exit(int(ExitCode.DIFFERENCE))
 
 
@@ -202,7 +204,22 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
     put(str(plan.path))
 
 
-def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
+def _write_report(plan: SweepPlan) -> Path | None:
+    """The page on everything in the folder; a sweep without a finished run has none."""
+    from lrbench.cli.report import default_path, save
+    from lrbench.report.document.html import to_html
+    from lrbench.workflows.report import report
+
+    path = default_path(plan.results)
+    try:
+        save(to_html(report(plan.results).document), path)
+    except LrbenchError as error:
+        say(f"no report: {error}")
+        return None
+    return path
+
+
+def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool, written: Path | None) -> None:
     if as_json:
         put_json(
             {
@@ -213,6 +230,7 @@ def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
                 "complete_before": report.skipped,
                 "failed": [{"run": run, "reason": reason} for run, reason in report.failures],
                 "mismatches": list(report.mismatches),
+                **({"report": str(written)} if written else {}),
             }
         )
         return
@@ -232,6 +250,8 @@ def _show_report(report: SweepReport, plan: SweepPlan, as_json: bool) -> None:
     put(", ".join(parts))
     put(command("summarize", plan.results))
     put(str(report.path))
+    if written:
+        put(str(written))
 
 
 def _remedy(report: SweepReport, plan: SweepPlan) -> str:

@@ -19,6 +19,10 @@ LOCK: Final = "lock"
 TIMING: Final = "timing.csv"
 SWEEPS: Final = "sweeps"
 TWINS: Final = "twins"
+REPORT: Final = "report.html"
+
+OWN: Final = (SWEEPS, TWINS, REPORT)
+"""What lies among records in a folder of results and is none."""
 
 NORMS: Final = (
     "grad_norm",

@@ -19,6 +19,7 @@ from lrbench.record.files import LOG_LIMIT, SIZE_LIMIT, digest_file, read_end, r
 from lrbench.record.heartbeat import last_beat
 from lrbench.record.lock import is_locked
 from lrbench.record.logs import Log, parse_log
+from lrbench.record.memory import remembered
 from lrbench.spec.canonical import canonical, digest, is_intact, parse, pretty
 from lrbench.spec.version import FORMAT_VERSION
 
@@ -92,6 +93,7 @@ class Record:
             return int(end[: end.rfind(b"\n")].rpartition(b"\n")[2].partition(b",")[0]) + 1
         return 0
 
+    @remembered(lambda self, name: (self.path, name))
     def log(self, name: str) -> Log:
         """One of ``layout.ALL_LOGS``, checked against the closing file where there is one.
 
@@ -123,11 +125,13 @@ class Record:
         columns = next((c for c in known if header == ",".join(c)), known[0])
         return parse_log(data, columns, path)
 
+    @remembered(lambda self: self.path)
     def attempts(self) -> list[dict[str, Any]]:
         """What is known of each attempt at the run, oldest first."""
         return [read_json(path) for path in _attempt_files(self.path)]
 
 
+@remembered(lambda path, limit=SIZE_LIMIT: path)
 def read_json(path: Path, limit: int = SIZE_LIMIT) -> dict[str, Any]:
     """A JSON file of at most ``limit`` bytes that holds one object.
 
@@ -164,6 +168,7 @@ UNREADABLE = (
 """What comes of reading a value that has another shape than ours."""
 
 
+@remembered(lambda path, *, every_byte=False: (path, every_byte))
 def read_record(path: Path, *, every_byte: bool = False) -> Record:
     """The record in ``path``; never raises for what it finds there.
 
@@ -339,7 +344,7 @@ def find_foreign(folder: Path) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
-        if entry.name in (layout.SWEEPS, layout.TWINS) or entry.name.startswith("."):
+        if entry.name in layout.OWN or entry.name.startswith("."):
             continue
         path = folder / entry.name
         if not (entry.is_dir(follow_symlinks=False) and is_record(path)):

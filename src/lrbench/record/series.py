@@ -12,11 +12,13 @@ from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.files import LOG_LIMIT, read_file
 from lrbench.record.logs import TEXT_COLUMNS
+from lrbench.record.memory import remembered
 from lrbench.record.reader import Record
 
 Series = dict[str, NDArray[np.float64]]
 
 
+@remembered(lambda record, log, names: (record.path, log, tuple(names)))
 def read_series(record: Record, log: str, names: Sequence[str]) -> Series:
     """Some columns of a log of a finished record, NaN where a field is empty.
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
+from lrbench.record.memory import remembered
 from lrbench.record.pairing import Mismatch, Pairing
 from lrbench.record.reader import Record, Status, find_foreign, find_records, read_record
 from lrbench.report.settings import flatten
@@ -109,6 +110,7 @@ def _finished_first(folder: Path) -> Iterator[Record]:
     yield from unfinished
 
 
+@remembered(lambda record, goal=None: (record.path, goal))
 def run_row(record: Record, goal: Goal | None = None) -> Row:
     """One run: its name, arm, seed and settings, and its outcomes if it is complete.
 

@@ -11,6 +11,7 @@ from typing import Any
 from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.logs import Log
+from lrbench.record.memory import remembered
 from lrbench.record.reader import UNREADABLE, Record, Status, read_json
 
 Row = dict[str, Any]
@@ -67,6 +68,7 @@ class Ledger:
     remarks: tuple[str, ...]
 
 
+@remembered(lambda record: record.path)
 def read_ledger(record: Record) -> Ledger:
     """Read the ledger of a record that has a specification, finished or not.
 

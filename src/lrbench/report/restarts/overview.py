@@ -54,7 +54,7 @@ def tell(
             yield from fill(f"  {remark}", width, "    ")
         if arm.restarts:
             heads = [f"restart {one.restart}" for one in arm.restarts]
-            yield from side_by_side(heads, _lines(arm.restarts), width)
+            yield from side_by_side(heads, lines(arm.restarts), width)
         if has_layers:
             yield from _layers(arm, width, whole_model)
         yield from _spreads(arm, width)
@@ -129,21 +129,23 @@ def _remarks(arm: ArmLedger) -> Iterator[str]:
                 yield f"restart {one.restart}, {what}: {some(told, ', ')}"
 
 
-def _lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
+def lines(restarts: Sequence[RestartOfArm]) -> list[Line]:
+    """The table of all restarts of an arm; no line of what none of them has."""
     told = [Line("  runs (n)", tuple(str(one.n) for one in restarts))]
     for section in SECTIONS:
         measures = [
             Line(f"  {measure.label}", cells)
             for measure in section.measures
             if measure.over_seeds
-            and set(cells := tuple(_cell(measure, one) for one in restarts)) != {ABSENT}
+            and set(cells := tuple(cell(measure, one) for one in restarts)) != {ABSENT}
         ]
         if measures:
             told += [Line(section.title), *measures]
     return told
 
 
-def _cell(measure: Measure, one: RestartOfArm) -> str:
+def cell(measure: Measure, one: RestartOfArm) -> str:
+    """One line of the table, of one restart over seeds."""
     if measure.column == "cause":
         return " + ".join(map(printable, one.causes)) or ABSENT
     if measure.column == "recovery_steps":

@@ -1,0 +1,1 @@
+"""Logs of many runs brought together, arm by arm: what curves and heat maps are made of."""

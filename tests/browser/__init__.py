@@ -1,0 +1,1 @@
+"""Debian's Chromium, driven through a pipe: no library and no port."""
