@@ -16,12 +16,13 @@ from torch import nn
 from lrbench.engine import conductor, loop
 from lrbench.engine.base import Failure, Outcome, Plan, Row, Start, State
 from lrbench.engine.device import configure
+from lrbench.engine.lanes import program
 from lrbench.engine.lanes import train as lanes
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.lanes.independence import Independence, measure
 from lrbench.errors import ConfigError
 from lrbench.record.layout import STEP_COLUMNS
-from lrbench.spec.restart import RestartSpec
+from lrbench.spec.restart import CurvatureSpec, RestartSpec
 from lrbench.spec.run import (
     Component,
     ComputeSpec,
@@ -379,6 +380,31 @@ def test_copies_fill_the_slots_that_are_left_and_change_nothing():
     assert text(with_others[0], outcomes[0]) == text(*alone(spec, 1))
 
 
+def test_a_compiled_program_never_sees_other_shapes(monkeypatch):
+    made = 0
+
+    def fixed(function):
+        nonlocal made
+        made += 1
+        known = []
+
+        def call(*arguments):
+            known.append([getattr(one, "shape", None) for one in arguments])
+            assert known[-1] == known[0]
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(program, "compiled", fixed)
+    monkeypatch.setattr(program, "_PROGRAMS", {})
+    plan = plan_of([spec_of(compile_=True)], [0])
+    for share in (0.2, 0.4, 0.2):
+        data = prepare("wine", {"val_fraction": share}, split_root=0)
+        (outcome,) = lanes.train(replace(plan, data=data), [Delivered()])
+        assert isinstance(outcome, Outcome)
+    assert made == 2 * 2
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["mlp", "cnn", "batch norm", "attention"])
 def test_compiled_lanes_have_the_same_bytes_in_any_company(family):
@@ -423,9 +449,14 @@ def test_a_model_with_an_attribute_of_each_seeds_own_is_refused():
 
 
 @pytest.mark.parametrize("engine", [loop, lanes])
-def test_how_often_rows_are_fetched_changes_no_byte(engine, monkeypatch):
+@pytest.mark.parametrize("every", [None, 7])
+def test_how_often_rows_are_fetched_changes_no_byte(engine, every, monkeypatch):
     """A slow model's rows are fetched earlier, even after every update."""
     spec = spec_of(schedule=SGDR, restart=RestartSpec(momentum="reset"))
+    if every:
+        curvature = CurvatureSpec(every=every, samples=20, iterations=3)
+        looked = spec.diagnostics.model_copy(update={"curvature": curvature})
+        spec = spec.model_copy(update={"diagnostics": looked})
 
     def trained() -> tuple[str, int]:
         sink = Delivered()

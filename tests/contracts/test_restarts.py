@@ -412,6 +412,23 @@ def test_the_curvature_is_looked_at_at_its_interval_and_around_restarts(engine):
     assert last["lambda_max_after"] == last["lambda_max_end"] == by_step[61]["lambda_max"]
 
 
+def test_lanes_look_at_the_curvature_in_the_middle_of_a_stretch():
+    schedule = ("sgdr", {"first_cycle": 12, "cycle_mult": 1.0})
+    changes = SGDR | {"schedule": schedule, "steps": 25, "eval_every": 25}
+    run = trained("lanes", **changes, curvature={"every": 10, "samples": 20})
+    found = [(row[0], row[2]) for row in run.curvature_rows]
+    assert found == [
+        (0, "start"),
+        (10, "interval"),
+        (12, "before_restart"),
+        (13, "after_restart"),
+        (18, "half_cycle"),
+        (20, "interval"),
+        (24, "before_restart"),
+        (25, "end"),
+    ]
+
+
 @pytest.mark.parametrize("model", [("mlp", {"hidden": [6], "dropout": 0.3}), ("cnn", {})])
 def test_looking_at_the_curvature_changes_no_update(engine, model):
     changes: dict[str, Any] = {"steps": 9, "eval_every": 4, "model": model, "lr": 0.02}

@@ -90,7 +90,8 @@ def test_every_command_on_records_works_on_twins(lrbench, swept):
     resumed = lrbench("resume", "results/twins")
     assert resumed.code == 0
     summary = json.loads(lrbench("summarize", "results/twins", "--format", "json").out)
-    assert summary
+    assert [len(arm["seeds"]) for arm in summary["arms"]] == [3]
+    assert not summary["skipped"]
     one = next(Path("results/twins").glob("wine-*-s0-*"))
     parent = next(Path("results").glob("wine-*-s0-*"))
     differing = lrbench("diff", str(parent), str(one))

@@ -191,6 +191,8 @@ class Conductor:
         due = [done + BLOCK, done - done % every + every, self._total]
         if (wanted := self._sink.next_state(done)) is not None:
             due.append(wanted)
+        if spec := self._plan.curvature:
+            due.append(done - done % spec.every + spec.every)
         if self.cycles:
             due.append(self.cycles.next_due(done))
         return min(due)

@@ -159,11 +159,13 @@ class Cycles:
         return done in self._looks
 
     def next_due(self, done: int) -> int:
-        """The first number of updates beyond ``done`` at which a cycle needs a look, or a trigger
-        is asked; a very large one where there is none.
+        """The first number of updates beyond ``done`` at which a cycle needs a look, at the
+        validation data or the curvature, or a trigger is asked; a very large one where there is
+        none.
         """
-        looks = min((look for look in self._looks if look > done), default=sys.maxsize)
-        return looks if self._watch is None else min(looks, self._watch.next_due(done))
+        asked = (look for looks in (self._looks, self._occasions) for look in looks)
+        first = min((look for look in asked if look > done), default=sys.maxsize)
+        return first if self._watch is None else min(first, self._watch.next_due(done))
 
     def occasion(self, done: int) -> str | None:
         """Why the curvature is looked at after ``done`` updates, for the sake of a cycle."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from lrbench.engine.base import Plan, State
+from lrbench.engine.conductor import autocast
 from lrbench.engine.device import DTYPES
 from lrbench.engine.evaluation import evaluate
 from lrbench.engine.fingerprint import tensor_digests, whole_digest
@@ -17,7 +18,7 @@ from lrbench.errors import RecordError
 
 
 def evaluate_on_test(plan: Plan, state: State, weights_digest: str) -> tuple[float, float | None]:
-    """Mean loss and accuracy of a state's model over the test split.
+    """Mean loss and accuracy of a state's model over the test split, in the plan's precision.
 
     Parameters
     ----------
@@ -42,9 +43,10 @@ def evaluate_on_test(plan: Plan, state: State, weights_digest: str) -> tuple[flo
         raise RecordError(relation, key="final weights", got=f"{found[:12]}…")
     test = plan.data.test
     inputs, targets = torch.as_tensor(test.inputs), torch.as_tensor(test.targets)
-    return evaluate(
-        model,
-        plan.data.info.kind,
-        inputs.to(device, dtype if inputs.is_floating_point() else inputs.dtype),
-        targets.to(device, dtype if targets.is_floating_point() else targets.dtype),
-    )
+    with autocast(plan)():  # as the validation split was looked at
+        return evaluate(
+            model,
+            plan.data.info.kind,
+            inputs.to(device, dtype if inputs.is_floating_point() else inputs.dtype),
+            targets.to(device, dtype if targets.is_floating_point() else targets.dtype),
+        )

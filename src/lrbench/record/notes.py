@@ -1,8 +1,7 @@
 """Remarks and tags that a record gets after its start: a file each, added and never changed.
 
-They are outside the bit-for-bit promise and no part of a run's identity. Each is sealed and named
-by its time and its seal, so that writers need no lock and cannot hurt each other, and damage to one
-hides neither the others nor the run.
+They are outside the bit-for-bit promise and no part of a run's identity; damage to one hides
+neither the others nor the run.
 """
 
 from __future__ import annotations
@@ -11,18 +10,13 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from lrbench.errors import ConfigError, LrbenchError, Problem, RecordError
 from lrbench.record import layout
-from lrbench.record.files import claim_folder, replace_file
+from lrbench.record.additions import ADDITION, add, name_of
 from lrbench.record.reader import UNREADABLE, read_json
-from lrbench.spec.canonical import pretty, sealed
-
-NOTE_FILE: Final = r"\d{8}T\d{9}Z-[0-9a-f]{8}\.json"
-"""The name of a note, as a regular expression: UTC to the millisecond, start of its digest."""
 
 TAG: Final = r"[A-Za-z0-9][A-Za-z0-9_.:+-]{0,39}"
 
@@ -85,22 +79,13 @@ def add_note(record: Path, note: Note) -> Path:
     RecordError
         The folder of notes is none, or leads elsewhere.
     """
-    folder = record / layout.NOTES
-    if folder.is_symlink():
-        raise RecordError("must be a folder, not a link", key=str(folder))
-    claim_folder(folder)
-    content = sealed(
-        {
-            "written": note.written,
-            "text": note.text,
-            "tags": list(note.tags),
-            "untags": list(note.untags),
-        }
-    )
-    path = folder / _name(content)
-    # The same words at the same millisecond are the same note.
-    replace_file(path, pretty(content).encode())
-    return path
+    content = {
+        "written": note.written,
+        "text": note.text,
+        "tags": list(note.tags),
+        "untags": list(note.untags),
+    }
+    return add(record / layout.NOTES, note.written, content)
 
 
 def read_notes(record: Path) -> Notes:
@@ -118,7 +103,7 @@ def read_notes(record: Path) -> Notes:
     notes: list[Note] = []
     damaged: dict[str, str] = {}
     for name in names:
-        if re.fullmatch(NOTE_FILE, name, re.ASCII):
+        if re.fullmatch(ADDITION, name, re.ASCII):
             try:
                 notes.append(_read(folder / name))
             except UNREADABLE as error:
@@ -126,11 +111,6 @@ def read_notes(record: Path) -> Notes:
         elif not name.startswith("."):
             damaged[f"{layout.NOTES}/{name}"] = "must have the name of a note"
     return Notes(tuple(sorted(notes, key=lambda note: note.written)), damaged)
-
-
-def now() -> str:
-    """This moment as a note states it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def checked_text(text: str, key: str) -> str:
@@ -179,17 +159,12 @@ def _read(path: Path) -> Note:
     content = read_json(path, _SIZE_LIMIT)
     if content.keys() != {"written", "text", "tags", "untags", "digest"}:
         raise RecordError("must have the form of a note", key=str(path))
-    if path.name != _name(content):
+    if path.name != name_of(content["written"], content):
         raise RecordError("must be the note its name says", key=str(path))
     tags, untags = content["tags"], content["untags"]
     if not (isinstance(content["text"], str) and all(map(is_tag, [*tags, *untags]))):
         raise RecordError("must have the form of a note", key=str(path))
     return Note(content["written"], content["text"], tuple(tags), tuple(untags))
-
-
-def _name(content: dict[str, Any]) -> str:
-    stamp = datetime.fromisoformat(content["written"]).astimezone(UTC)
-    return f"{stamp:%Y%m%dT%H%M%S}{stamp.microsecond // 1000:03d}Z-{content['digest'][:8]}.json"
 
 
 def _words(error: Exception) -> str:

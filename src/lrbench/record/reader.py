@@ -162,6 +162,7 @@ UNREADABLE = (
     TypeError,
     ValueError,
     AttributeError,
+    OverflowError,
     RecursionError,
 )
 """What comes of reading a value that has another shape than ours."""

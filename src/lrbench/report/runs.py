@@ -15,7 +15,14 @@ from lrbench.errors import RecordError
 from lrbench.record import layout
 from lrbench.record.memory import remembered
 from lrbench.record.pairing import Mismatch, Pairing
-from lrbench.record.reader import Record, Status, find_foreign, find_records, read_record
+from lrbench.record.reader import (
+    UNREADABLE,
+    Record,
+    Status,
+    find_foreign,
+    find_records,
+    read_record,
+)
 from lrbench.report.settings import flatten
 from lrbench.spec.canonical import canonical, digest, parse
 from lrbench.spec.run import RunSpec, arm_of
@@ -86,7 +93,7 @@ def read_runs(
             if row and look:
                 look(record, row)
             pairing.add(record)
-        except (RecordError, ValidationError, OSError, LookupError, TypeError) as error:
+        except UNREADABLE as error:
             skipped.append(Skipped(record.run_id, Status.CORRUPT, reason(error)))
             continue
         if row:
@@ -119,7 +126,8 @@ def run_row(record: Record, goal: Goal | None = None) -> Row:
     RecordError, ValidationError, OSError, LookupError, TypeError
         It is not of the form of a record.
     """
-    spec = RunSpec.model_validate(record.spec)
+    # As JSON, in which the sequences of a twin's specification are lists.
+    spec = RunSpec.model_validate_json(canonical(record.spec))
     arm = canonical(arm_of(record.spec))
     row: Row = {
         "run": record.run_id,

@@ -19,9 +19,10 @@ from lrbench.engine.device import configure
 from lrbench.engine.quarantine import evaluate_on_test
 from lrbench.errors import ConfigError, LrbenchError, RecordError
 from lrbench.launchers.local import Event, run_jobs
+from lrbench.record.additions import now
 from lrbench.record.checkpoint import read_checkpoint
 from lrbench.record.reader import Record, Status, read_record
-from lrbench.record.test_uses import TestUse, add_test_use, now
+from lrbench.record.test_uses import TestUse, add_test_use
 from lrbench.report.frames import one_row_an_arm, runs_frame, settings_in
 from lrbench.report.runs import Row, Skipped, read_runs
 from lrbench.report.settings import differing, label

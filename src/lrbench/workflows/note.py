@@ -10,7 +10,8 @@ from typing import Any
 
 from lrbench.errors import ConfigError, Problem, nearest
 from lrbench.record import layout
-from lrbench.record.notes import Note, add_note, checked_tags, checked_text, is_tag, now, read_notes
+from lrbench.record.additions import now
+from lrbench.record.notes import Note, add_note, checked_tags, checked_text, is_tag, read_notes
 from lrbench.record.reader import UNREADABLE, find_records, is_record, read_json
 from lrbench.workflows.failures import failures_named
 

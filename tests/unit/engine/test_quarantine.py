@@ -104,6 +104,18 @@ def test_final_weights_are_kept_where_checkpoints_are_and_evaluate_as_by_hand(tm
     assert loss != measure(plan, [state]).singles[0].loss
 
 
+@pytest.mark.parametrize("precision", ["float32", "bf16", "float64"])
+def test_the_test_split_is_evaluated_as_the_validation_split_was(tmp_path, precision):
+    settings = ["schedule=constant", f"compute.precision={precision}"]
+    resolved = resolve_overrides([*RESTARTS, *settings])
+    path = run(resolved, tmp_path).path
+    data = load_data(resolved)
+    plan = make_plan(resolved.spec, with_test(data, data.val))
+    loss, accuracy = evaluate_on_test(plan, *kept_state(path))
+    final = read_record(path).result["final"]
+    assert (loss, accuracy) == (final["val_loss"], final["val_accuracy"])
+
+
 def test_other_weights_than_the_recorded_ones_are_not_evaluated(tmp_path):
     resolved = resolve_overrides([*RESTARTS, "schedule=constant"])
     state, _ = kept_state(run(resolved, tmp_path).path)

@@ -8,6 +8,7 @@ import pytest
 
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record import layout
+from lrbench.record.additions import now
 from lrbench.record.notes import (
     LONGEST_NOTE,
     Note,
@@ -15,7 +16,6 @@ from lrbench.record.notes import (
     add_note,
     checked_tags,
     checked_text,
-    now,
     read_notes,
 )
 from lrbench.spec.canonical import pretty, sealed
@@ -72,6 +72,7 @@ def resealed(path: Path, **changes) -> None:
         lambda path: resealed(path, text="two"),
         lambda path: resealed(path, tags=["a b"]),
         lambda path: resealed(path, written="yesterday"),
+        lambda path: resealed(path, written="0001-01-01T00:00:00+23:59"),
         lambda path: os.truncate(path, 2**20),
         lambda path: (path.unlink(), path.mkdir()),
         lambda path: (path.unlink(), os.mkfifo(path)),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 import pytest
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
-from lrbench.record.test_uses import USE_FILE, TestUse, add_test_use, now, occasions
+from lrbench.record.additions import ADDITION, now
+from lrbench.record.test_uses import TestUse, add_test_use, occasions
 
 
 def use(occasion: str, loss: float | None = 0.25) -> TestUse:
@@ -26,7 +28,7 @@ def test_a_record_that_nobody_looked_at_has_no_occasion(tmp_path):
 def test_each_occasion_is_a_file_of_its_own_and_is_counted(tmp_path):
     paths = [add_test_use(tmp_path, use(one)) for one in (SECOND, FIRST)]
     assert occasions(tmp_path) == (FIRST, SECOND)
-    assert all(re.fullmatch(USE_FILE, path.name) for path in paths)
+    assert all(re.fullmatch(ADDITION, path.name) for path in paths)
     assert len({path.read_bytes() for path in paths}) == 2
 
 
@@ -50,6 +52,16 @@ def test_what_is_no_use_does_not_count(tmp_path):
     add_test_use(tmp_path, use(FIRST))
     (tmp_path / layout.TEST_USES / "notes.txt").write_text("mine")
     assert occasions(tmp_path) == (FIRST,)
+
+
+def test_a_folder_that_cannot_be_read_counts_as_a_look(tmp_path, monkeypatch):
+    add_test_use(tmp_path, use(FIRST))
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    assert occasions(tmp_path) == (layout.TEST_USES,)
 
 
 def test_a_link_is_refused(tmp_path):

@@ -13,6 +13,7 @@ import pytest
 from forging import edit
 from lrbench.record import layout
 from lrbench.record.notes import Note, add_note
+from lrbench.record.test_uses import TestUse, add_test_use
 from lrbench.report.history import index
 from lrbench.report.history.index import find_trials, index_path
 from lrbench.report.sanity.flag import Flag
@@ -227,6 +228,15 @@ def test_the_state_changes_with_any_record_and_with_what_lies_beside_them(result
 def test_what_changed_a_moment_ago_has_no_state(results, monkeypatch):
     monkeypatch.setattr(index, "SETTLED_NS", 3600 * 10**9)
     assert find_trials(results).state == ""
+
+
+def test_looks_at_the_test_split_change_the_state(results):
+    states = [find_trials(results).state]
+    for moment in ("2026-11-02T08:00:00.000+00:00", "2026-11-03T08:00:00.000+00:00"):
+        add_test_use(one(results), TestUse(moment, 0.5, 0.9, 36, "0" * 64))
+        states.append(find_trials(results).state)
+        assert find_trials(results).state == states[-1]
+    assert len(set(states)) == 3
 
 
 def test_flags_are_looked_for_once(results, monkeypatch):

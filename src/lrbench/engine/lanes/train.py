@@ -158,7 +158,9 @@ class _Training:
             plan.model_key or object(),
             tuple(sorted(attributes(model).items(), key=lambda pair: pair[0])),
             tuple(shapes.items()),
-            (width, plan.batch_size, data.inputs.shape[1:], data.inputs.dtype),
+            # The number of samples too: a compiled program takes no other.
+            (width, plan.batch_size, data.inputs.shape, data.inputs.dtype),
+            (data.targets.shape, data.targets.dtype),
             rule_key(plan.lanes[0].optimizer),
             (plan.data.info.kind, plan.compute.precision, plan.compute.device),
             plan.compute.compile,

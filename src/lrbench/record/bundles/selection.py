@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from lrbench.errors import RecordError
 from lrbench.record import layout
+from lrbench.record.additions import ADDITION
 from lrbench.record.files import read_file
-from lrbench.record.notes import NOTE_FILE, read_notes
+from lrbench.record.notes import read_notes
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, find_records, read_json, read_record
-from lrbench.record.test_uses import USE_FILE
 from lrbench.spec.imports import source_names
 
 RUN_ID: Final = r"[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-[a-z0-9_]{1,40}-s\d{1,19}-[0-9a-f]{8}"
@@ -28,8 +28,7 @@ RECORD_FILE: Final = "|".join(
         *map(re.escape, (layout.TIMING, *layout.ALL_LOGS)),
         rf"{layout.ATTEMPTS}/\d{{4,9}}\.json",
         rf"{layout.KEPT}/\d{{9,19}}",
-        rf"{layout.TEST_USES}/{USE_FILE}",
-        rf"{layout.NOTES}/{NOTE_FILE}",
+        rf"(?:{layout.TEST_USES}|{layout.NOTES})/{ADDITION}",
         CHECKPOINT,
     )
 )

@@ -156,7 +156,8 @@ def _is_when(started: str | None, one: Filter) -> bool:
     if one.key == "since":
         return moment >= asked
     is_day = re.fullmatch(r"\d{4}-?\d{2}-?\d{2}", one.value) is not None
-    return moment < asked + timedelta(days=1) if is_day else moment <= asked
+    # Their difference, because there may be no day after the one that was asked for.
+    return moment - asked < timedelta(days=1) if is_day else moment <= asked
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -31,7 +31,7 @@ from lrbench.record.reader import Status, is_record
 from lrbench.report.history.trial import Trial, attempt_files, read_trial
 from lrbench.tasks.data.home import cache_home
 
-READING = 1
+READING = 2
 """Part of the first line. Raise it when the same records would give other trials than before."""
 
 SETTLED_NS = 2 * 10**9
@@ -271,14 +271,18 @@ def _read(path: Path) -> tuple[Entry, bool]:
 
 
 def _sources(path: Path) -> str:
-    """The names in a record that a trial is made from, one a line; the first is its folder's."""
+    """The names in a record that a trial, or a flag of it, is made from, one a line; the first is
+    its folder's.
+    """
     files = (layout.SPEC, layout.RESULT, layout.MANIFEST, *layout.ALL_LOGS)
-    # Whoever adds an attempt removes the closing file; a note may be added at any time.
-    found = [n for n in (*files, layout.NOTES) if os.path.lexists(f"{path}/{n}")]
+    # Whoever adds an attempt removes the closing file; these are added to at any time.
+    growing = (layout.NOTES, layout.TEST_USES)
+    found = [n for n in (*files, *growing) if os.path.lexists(f"{path}/{n}")]
     found += attempt_files(path)
-    if layout.NOTES in found:
-        with suppress(OSError), os.scandir(path / layout.NOTES) as notes:
-            found += sorted(f"{layout.NOTES}/{note.name}" for note in notes)
+    for name in growing:
+        if name in found:
+            with suppress(OSError), os.scandir(path / name) as entries:
+                found += sorted(f"{name}/{entry.name}" for entry in entries)
     return "\n".join(["", *found])
 
 
