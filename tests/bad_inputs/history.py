@@ -10,7 +10,7 @@ TWO = (*RUN, "run dataset=diabetes model=linear train.steps=2 seed=1 --tag pilot
 SECTIONS: tuple[Section, ...] = (
     section(
         "lrbench history",
-        row("history", "results must exist", "lrbench history results"),
+        row("history", "results must exist", "lrbench run"),
         row("history file", "file must be a folder of results", files={"file": "mine"}),
         row("history .", "must hold records of runs", "lrbench run"),
         row("history one two", "lrbench history takes no further words"),
@@ -67,7 +67,7 @@ SECTIONS: tuple[Section, ...] = (
     ),
     section(
         "lrbench log",
-        row("log", "results must exist"),
+        row("log", "results must exist", "lrbench run"),
         row("log .", "must hold records of runs", "lrbench run"),
         row(
             "log results --markdown -o file",

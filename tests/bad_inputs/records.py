@@ -69,7 +69,7 @@ SECTIONS: tuple[Section, ...] = (
     ),
     section(
         "lrbench status",
-        row("status", "results must exist"),
+        row("status", "results must exist", "lrbench run"),
         row("status nowhere", "nowhere must exist"),
         row("status file", "file must be a record or a folder of records", files=FILE),
         row("status b.zip", "b.zip must be a record", "try   lrbench verify b.zip", files=BUNDLE),

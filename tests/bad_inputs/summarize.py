@@ -11,6 +11,7 @@ SECTIONS: tuple[Section, ...] = (
         "The folder",
         row("summarize", "FOLDER must be given", "lrbench summarize --help"),
         row("summarize nowhere", "nowhere must exist", "lrbench summarize results"),
+        row("summarize results", "results must exist", "lrbench run"),
         row("summarize file", "file must be a folder of results", files={"file": "mine"}),
         row("summarize .", "must hold records of runs", "lrbench run"),
         row("summarize one two", "lrbench summarize takes no further words"),

@@ -66,6 +66,17 @@ def pilot(lrbench: Command) -> None:
 
 
 @pytest.mark.slow
+def test_a_dry_run_of_a_sweep_that_is_complete_promises_no_training(
+    lrbench: Command, pilot: None
+) -> None:
+    done = lrbench("sweep", *ARMS, "--seeds", "3", "--dry-run")
+    assert "nothing to train: every run is complete" in done.out
+    assert "of training with" not in done.out
+    more = lrbench("sweep", *ARMS, "--seeds", "4", "--dry-run")
+    assert "of training with" in more.out
+
+
+@pytest.mark.slow
 def test_it_learns_from_the_arms_of_the_sweep_or_says_that_it_does_not(
     lrbench: Command, pilot: None
 ) -> None:

@@ -65,6 +65,7 @@ def report(
     Exit code 3 says that a serious flag stands or that nothing can be compared, 1 that something in
     the folder is damaged; the report is written all the same, and says so.
     """
+    from lrbench.report.runs import instead
     from lrbench.workflows.report import report as work
 
     if as_markdown and as_latex:
@@ -72,7 +73,7 @@ def report(
         raise ConfigError(relation, key="--latex", remedy="only one of them")
     if not folder.is_dir():
         relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy="lrbench report results")
+        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "report"))
     target = output
     if target is None and not (as_markdown or as_latex):
         target = default_path(folder)

@@ -193,10 +193,13 @@ def _show_plan(plan: SweepPlan, workers: int, as_json: bool) -> None:
         width = plan.missing[0].run.spec.compute.lanes if plan.missing else 0
         put(f"{_count(lanes.plans, 'plan')} of {width} lanes")
         put(f"with the loop engine it would be about {_duration(others[0].seconds)} of training")
-    put(
-        f"about {_duration(lanes.seconds)} of training with {crew}, by a few updates timed just "
-        "now; starting them comes to that"
-    )
+    if plan.missing:
+        put(
+            f"about {_duration(lanes.seconds)} of training with {crew}, by a few updates timed "
+            "just now; starting workers and runs is not in it"
+        )
+    else:
+        put("nothing to train: every run is complete")
     if power:
         for line in lines(power):
             put(line)

@@ -34,6 +34,14 @@ COUNTED = (Status.COMPLETE, Status.DIVERGED)
 
 Row = dict[str, Any]
 
+HOME = Path("results")
+"""Where runs go unless told otherwise."""
+
+
+def instead(folder: Path, verb: str) -> str:
+    """The command for somebody whose folder is not there: the usual one, or a first run."""
+    return "lrbench run" if folder == HOME else f"lrbench {verb} {HOME}"
+
 
 @dataclass(frozen=True)
 class Goal:

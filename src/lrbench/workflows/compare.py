@@ -34,7 +34,7 @@ from lrbench.report.comparison.courses import courses, runner
 from lrbench.report.comparison.runs import Run, gather, metrics_of
 from lrbench.report.comparison.values import Basis, BasisKind, Comparison, Contender, Row, Task
 from lrbench.report.escapes import printable
-from lrbench.report.runs import BEST, Goal, Skipped
+from lrbench.report.runs import BEST, Goal, Skipped, instead
 from lrbench.stats.contrast import contrast_family
 from lrbench.stats.winner import expected_maximum
 
@@ -146,7 +146,7 @@ def _check(
 ) -> None:
     if not folder.is_dir():
         relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy="lrbench compare results")
+        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "compare"))
     if metric not in BEST:
         relation = f"must be one of {', '.join(BEST)}"
         close = nearest(metric, BEST)

@@ -17,6 +17,7 @@ from lrbench.report.history.flags import Flags, collected, read_flags, write_fla
 from lrbench.report.history.index import Found, find_trials
 from lrbench.report.history.order import in_order
 from lrbench.report.history.trial import Trial
+from lrbench.report.runs import instead
 from lrbench.report.settings import differing_of, equal_of
 
 SORT = "started"
@@ -101,7 +102,7 @@ def history(
     """
     if not folder.is_dir():
         relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy="lrbench history results")
+        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "history"))
     found = find_trials(folder, use_index=use_index, on_read=on_read)
     if not found.trials:
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")

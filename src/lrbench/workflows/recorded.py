@@ -23,6 +23,7 @@ from lrbench.errors import ConfigError, DamageError, DataError, Problem, RecordE
 from lrbench.record import layout
 from lrbench.record.files import read_file
 from lrbench.record.reader import Record, Status, find_records, read_json
+from lrbench.report.runs import instead
 from lrbench.spec.canonical import digest
 from lrbench.spec.imports import code_digest, resolve_import
 from lrbench.spec.run import Component, RunSpec
@@ -79,7 +80,7 @@ def records_at(path: Path) -> list[Path]:
         raise ConfigError("must be a record or a folder of records", key=str(path), remedy=remedy)
     if not path.is_dir():
         relation = "must be a record or a folder of records" if path.exists() else "must exist"
-        raise ConfigError(relation, key=str(path), remedy="lrbench status results")
+        raise ConfigError(relation, key=str(path), remedy=instead(path, "status"))
     try:
         found, inside = list(find_records(named(path))), path / "results"
         if not found and inside.is_dir() and any(find_records(inside)):

@@ -21,7 +21,7 @@ from lrbench.report.frames import (
     settings_in,
 )
 from lrbench.report.plans import read_plans
-from lrbench.report.runs import BEST, Goal, Row, Skipped, read_runs
+from lrbench.report.runs import BEST, Goal, Row, Skipped, instead, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
 from lrbench.workflows.check import is_quick, quick_flags
@@ -155,7 +155,7 @@ def summarize(
 def _check(folder: Path, metric: str, target: float | None, level: float) -> None:
     if not folder.is_dir():
         relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy="lrbench summarize results")
+        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "summarize"))
     if metric not in BEST:
         relation = f"must be one of {', '.join(BEST)}"
         close = nearest(metric, BEST)

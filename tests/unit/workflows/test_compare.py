@@ -287,9 +287,22 @@ def test_a_margin_makes_small_differences_equivalent(results):
         "cosine", [v + s for v, s in zip(CONSTANT, (1e-3, -1e-3, 2e-3, 0), strict=True)]
     )
     assert row(compare(results.path), "cosine").found.verdict == "undecided"
-    one = row(compare(results.path, margin=0.05), "cosine")
+    found = compare(results.path, margin=0.05)
+    one = row(found, "cosine")
     assert one.found.verdict == "equivalent"
     assert "equivalent within 0.05" in one.sentence
+    # It is not the interval of the row.
+    assert "90 % interval" in one.sentence
+    assert any("margin 0.05" in line for line in tables.heading(found))
+
+
+def test_an_undecided_row_says_that_the_margin_did_not_decide_it_either(results):
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", [0.6, 0.5, 0.6, 0.5])
+    assert "not shown to be within" not in row(compare(results.path), "cosine").sentence
+    one = row(compare(results.path, margin=0.01), "cosine")
+    assert one.found.verdict == "undecided"
+    assert "not shown to be within 0.01 either" in one.sentence
 
 
 def test_an_undecided_row_says_what_could_have_been_found(results):
@@ -394,7 +407,7 @@ def test_curves_have_their_area_phases_crossing_and_time_to_target(results):
     assert other.to_target.found.differences == (-30.0, -30.0, -30.0)
     assert base.to_target.found is base.area_found is None
     told = " ".join(tables.of_courses(found.tasks[0], found).notes)
-    assert "order in the first third: constant, cosine; in the last: cosine, constant" in told
+    assert "order in the first third: constant, cosine; in the last third: cosine, constant" in told
     assert "the mean val_loss of cosine crosses that of constant once, by update 90" in told
 
 

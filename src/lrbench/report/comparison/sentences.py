@@ -42,10 +42,13 @@ def verdict(row: Row, metric: str) -> str:
         case "equivalent":
             assert found.equivalence is not None
             same = found.equivalence
+            # Not the interval of the row: the one that lies within the margin if and only if this
+            # verdict is right for a single comparison.
+            span = f"{200 * found.level - 100:.6g} % interval, "
             return (
                 f"{other} and {baseline} are equivalent within {short(same.margin)}: "
-                f"{_how(found, metric, same.interval)} {over} (two one-sided t tests, "
-                f"{p_value(same.p_adjusted)}{_of(found)}){tail}"
+                f"{_how(found, metric, same.interval)} {over} ({span}two one-sided t "
+                f"tests, {p_value(same.p_adjusted)}{_of(found)}){tail}"
             )
         case _:
             return f"{other} against {baseline}: undecided {over} ({_why(found, metric)}){tail}"
@@ -184,9 +187,12 @@ def of_phases(courses: Sequence[Course], baseline: str, metric: str) -> Iterator
     if all(orders):
         early, late = orders
         if early == late:
-            yield f"the order of the first third, {', '.join(early)}, is that of the last"
+            yield f"the order of the first third, {', '.join(early)}, is that of the last third"
         else:
-            yield f"order in the first third: {', '.join(early)}; in the last: {', '.join(late)}"
+            yield (
+                f"order in the first third: {', '.join(early)}; in the last third: "
+                f"{', '.join(late)}"
+            )
     for course in courses:
         if course.crossings:
             many = len(course.crossings)
@@ -275,7 +281,11 @@ def _why(found: Contrast, metric: str) -> str:
         power = f"; minimum detectable effect {three(found.least_effect)} at 80 % power"
     elif found.test == "sign" and found.n < found.permutation.seeds_needed:
         power = f"; {found.permutation.seeds_needed} seeds or more could reach the level"
-    return f"{told}{_test(found)}{power}"
+    same = found.equivalence
+    within = ""
+    if same is not None and same.p is not None:
+        within = f"; not shown to be within {short(same.margin)} either"
+    return f"{told}{_test(found)}{power}{within}"
 
 
 def _size(found: Contrast) -> str:

@@ -75,6 +75,11 @@ def heading(found: Comparison) -> Iterator[str]:
         "better by: difference to the baseline, seed by seed, of a loss as of an accuracy positive "
         "where the contender did better"
     )
+    if found.margin is not None:
+        yield (
+            f"margin {short(found.margin)}: smaller differences in {found.metric} are of no "
+            "matter; equivalent: shown to differ by less"
+        )
 
 
 def task_heading(task: Task) -> Iterator[str]:
@@ -240,7 +245,7 @@ def of_courses(task: Task, found: Comparison) -> Table:
             Column("better by", tuple(_difference(getattr(c, f"{name}_found")) for c in shown))
         )
     columns.append(Column("over log step", tuple(number(c.area_log.mean) for c in shown)))
-    columns.append(Column("crosses at", tuple(_crossings(c) for c in shown)))
+    columns.append(Column("last crossings", tuple(_crossings(c) for c in shown)))
     return Table(
         f"{found.metric} on the way, each at its own best learning rate",
         tuple(columns),

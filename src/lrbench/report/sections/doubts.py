@@ -16,10 +16,6 @@ from lrbench.report.settings import show
 NAMED = 4
 """Runs named with a flag; the others are counted."""
 
-FEWEST = 6
-"""Seeds below which a permutation test cannot reach a level of 5 %, and a t test rests on its
-assumption of normal differences."""
-
 
 def flags(facts: Facts) -> Iterator[Block]:
     """Serious ones, cautions, or that there are none."""
@@ -96,10 +92,11 @@ def _of_power(task: Task, found: Comparison) -> Iterator[str]:
     counts = sorted({row.found.n for row in rows})
     seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     yield f"every comparison rests on {seeds} paired seed{'' if counts == [1] else 's'}"
-    if counts[0] < FEWEST:
+    needed = max(row.found.permutation.seeds_needed for row in rows)
+    if counts[0] < needed:
         yield (
-            f"with fewer than {FEWEST} seeds no permutation test can reach the 5 % level: the "
-            "verdicts rest on the assumption that differences are normal"
+            f"with fewer than {needed} seeds no permutation test can reach the level of these "
+            "comparisons: the verdicts rest on the assumption that differences are normal"
         )
     effects = sorted(row.found.least_effect for row in rows if row.found.least_effect is not None)
     if effects:

@@ -8,7 +8,7 @@ from lrbench.report.comparison.tables import only_differs
 from lrbench.report.comparison.values import Task
 from lrbench.report.document.blocks import Block, Bullets, Heading, Listing, Paragraph
 from lrbench.report.escapes import printable
-from lrbench.report.notices import some
+from lrbench.report.notices import SHOWN, some
 from lrbench.report.restarts.measures import short
 from lrbench.report.sections.facts import Facts
 from lrbench.report.sections.words import sentence
@@ -27,9 +27,12 @@ def question(facts: Facts) -> Iterator[Block]:
             yield Paragraph(f"{where}what does {labels[0]} do?")
             continue
         others = [label for label in labels if label != task.baseline]
+        listed = some(others, ", ")
+        if 1 < len(others) <= SHOWN:
+            listed = f"{', '.join(others[:-1])} and {others[-1]}"
         does = "does" if len(others) == 1 else "do"
         yield Paragraph(
-            f"{where}{does} {some(others, ', ')} do better than {task.baseline}, by the last "
+            f"{where}{does} {listed} do better than {task.baseline}, by the last "
             f"{facts.metric} of each run?"
         )
     if found.margin is not None:
