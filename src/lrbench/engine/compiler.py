@@ -102,7 +102,10 @@ def compiled(function: Callable[..., T]) -> Callable[..., T]:
 
 
 def _made(function: Callable[..., T], arguments: tuple[Any, ...]) -> Callable[..., T]:
+    from torch._guards import TracingContext, tracing
     from torch._inductor.compile_fx import compile_fx
+    from torch._subclasses import FakeTensorMode
+    from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
     given = _leaves(arguments)
     is_one: list[bool] = []
@@ -115,7 +118,10 @@ def _made(function: Callable[..., T], arguments: tuple[Any, ...]) -> Callable[..
     with torch.no_grad():
         # Traced with copies, because what is written while it is traced is written.
         graph = make_fx(flat)(*(tensor.clone() for tensor in given))
-        program = cast("Callable[..., Any]", compile_fx(graph, list(given)))
+        # Inductor keeps on disk only what it has made knowing where shapes come from.
+        shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
+        with tracing(TracingContext(shapes)):
+            program = cast("Callable[..., Any]", compile_fx(graph, list(given)))
 
     def call(*arguments: Any) -> T:
         results: Any = program(*_leaves(arguments))
