@@ -36,7 +36,15 @@ def contenders_in(
         Likewise.
     """
     try:
-        return compare(folder, metric=metric, by=by, baseline=baseline, margin=margin, level=level)
+        return compare(
+            folder,
+            metric=metric,
+            by=by,
+            baseline=baseline,
+            margin=margin,
+            tune_seeds=tune_seeds,
+            level=level,
+        )
     except ConfigError as error:
         if error.problems[0].key != "--by" or by != "schedule" or baseline or tune_seeds:
             raise
