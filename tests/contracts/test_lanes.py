@@ -15,6 +15,7 @@ from torch import nn
 
 from lrbench.engine import conductor, loop
 from lrbench.engine.base import Failure, Outcome, Plan, Row, Start, State
+from lrbench.engine.compiled import Compiled
 from lrbench.engine.device import configure
 from lrbench.engine.lanes import program
 from lrbench.engine.lanes import train as lanes
@@ -381,28 +382,37 @@ def test_copies_fill_the_slots_that_are_left_and_change_nothing():
 
 
 def test_a_compiled_program_never_sees_other_shapes(monkeypatch):
-    made = 0
+    made = []
 
-    def fixed(function):
-        nonlocal made
-        made += 1
-        known = []
+    class Watched(Compiled):
+        def __init__(self, function):
+            super().__init__(function)
+            made.append(self)
+            self.known = []
 
-        def call(*arguments):
-            known.append([getattr(one, "shape", None) for one in arguments])
-            assert known[-1] == known[0]
-            return function(*arguments)
+        def see(self, arguments):
+            leaves = [one for a in arguments for one in (a.values() if type(a) is dict else [a])]
+            self.known.append([(one.shape, one.stride(), one.dtype) for one in leaves])
+            assert self.known[-1] == self.known[0]
 
-        return call
+        def __call__(self, *arguments):
+            self.see(arguments)
+            return self.function(*arguments)
 
-    monkeypatch.setattr(program, "compiled", fixed)
+    def prepare(asked):
+        for one, arguments in asked:
+            one.see(arguments)
+
+    monkeypatch.setattr(program, "prepare", prepare)
+    monkeypatch.setattr(program, "Compiled", Watched)
     monkeypatch.setattr(program, "_PROGRAMS", {})
     plan = plan_of([spec_of(compile_=True)], [0])
     for share in (0.2, 0.4, 0.2):
         data = prepare("wine", {"val_fraction": share}, split_root=0)
         (outcome,) = lanes.train(replace(plan, data=data), [Delivered()])
         assert isinstance(outcome, Outcome)
-    assert made == 2 * 2
+    assert len(made) == 2 * 3
+    assert all(len(one.known) > 1 for one in made)
 
 
 @pytest.mark.slow

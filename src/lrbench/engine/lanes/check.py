@@ -59,9 +59,9 @@ def check_lanes(
     }
     others = {name: tensor for name, tensor in stack.others.items() if name not in masks}
     indices = torch.arange(len(inputs)).repeat(LANES, 1)
-    gradient = gradient_of(template, stack.layout, stack.shapes, data.info.kind)
+    gradient = gradient_of(template, data.info.kind)
     with torch.random.fork_rng(devices=[]), torch.no_grad():
         run_eagerly(
             gradient,
-            (stack.weight, stack.grad, others, masks, inputs, targets, indices),
+            (stack.shaped(stack.parts(stack.weight)), others, masks, inputs, targets, indices),
         )

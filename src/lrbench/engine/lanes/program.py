@@ -1,28 +1,36 @@
-"""The vectorised programs of a plan: an update of all lanes, and a closer look at it.
+"""The vectorised programs of a plan: gradients of all lanes, their update, and a closer look at it.
 
-Both are functions of tensors whose first dimension is the lane, pure apart from the rows that they
-write in place. The same functions run as they are, operation by operation, or compiled; compiled
-code rounds otherwise, so which of both is part of a run's identity.
+All are functions of tensors whose first dimension is the lane, pure apart from the numbers that
+they write in place. The same functions run as they are, operation by operation, or compiled;
+compiled code rounds otherwise, so which of both is part of a run's identity.
+
+Gradients stay where the backward pass has left them, parameter by parameter, and the update is a
+program of its own: within one with the passes before it, a compiler would write new weights beside
+the old ones first, for the sake of operations that still read those. Each copy of all numbers
+would take a tenth of a small model's update.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from functools import reduce
+from operator import add
+from typing import Any, TypeVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from lrbench.engine.compiler import compiled
+from lrbench.engine.compiled import Compiled, prepare
 from lrbench.engine.flat import Layout, layout_of
 from lrbench.engine.lanes.template import Template, refused
 from lrbench.engine.update_rules import UpdateRule
 from lrbench.tasks.base import Kind
 from lrbench.tasks.loss import mean_loss
+
+T = TypeVar("T")
 
 Tensors = dict[str, Tensor]
 
@@ -37,21 +45,32 @@ class Program:
     Parameters
     ----------
     template : Template
-    step : callable
-        ``(weight, grad, momentum, second, others, masks, inputs, targets, indices, numbers) ->
-        losses, sums``: an update. Rows have the shape (lanes, columns), ``indices`` (lanes, batch),
-        losses (lanes,), sums (lanes, 5) as ``diagnostics.Block.whole`` has them; the rows and the
-        changing buffers among ``others`` are written.
+    gradient : callable
+        ``(weights, others, masks, inputs, targets, indices) -> losses, *gradients``; it writes the
+        changing buffers among ``others``. ``weights`` is a dict of every trained parameter,
+        (lanes, …); ``indices`` has the shape (lanes, batch), losses (lanes,).
+    update : callable
+        ``(weights, gradients, momenta, seconds, numbers) -> sums`` of shape (lanes, 5), as
+        ``diagnostics.Block.whole`` has them; it writes weights and moments. Of every parameter the
+        dicts have (lanes, numbers).
     look : callable
-        ``(weight, grad, momentum, second, anchor, numbers) -> sums`` of shape (lanes, parts, 10):
-        a closer look at the whole model and at its layers, from the gradient of an update and the
-        other rows as they were before it. It writes nothing: a lane's numbers must not depend on
-        which of the others are looked at.
+        ``(weights, gradients, momenta, seconds, anchors, numbers) -> sums`` of shape
+        (lanes, parts, 10): a closer look at the whole model and at its layers, from the gradients
+        of an update and the other numbers as they were before it. It writes nothing: a lane's
+        numbers must not depend on which of the others are looked at.
     """
 
     template: Template
-    step: Callable[..., tuple[Tensor, Tensor]]
+    gradient: Callable[..., tuple[Tensor, ...]]
+    update: Callable[..., Tensor]
     look: Callable[..., Tensor]
+
+    def prepare(self, *given: tuple[Any, ...]) -> None:
+        """Compile what is to be compiled, for arguments of this form of the three functions;
+        nothing of them changes.
+        """
+        asked = zip((self.gradient, self.update, self.look), given, strict=True)
+        prepare([(one, arguments) for one, arguments in asked if isinstance(one, Compiled)])
 
 
 _PROGRAMS: dict[Hashable, Program] = {}
@@ -78,30 +97,21 @@ def program_of(
     if key not in _PROGRAMS:
         made = template()
         layout = layout_of(model)
-        shapes = {name: p.shape for name, p in model.named_parameters() if p.requires_grad}
-        step = _step(gradient_of(made, layout, shapes, kind, autocast), rule)
+        gradient, update = gradient_of(made, kind, autocast), _update(rule)
         look = _look(rule, layout)
         if is_compiled:
-            step, look = compiled(step), compiled(look)
-        _PROGRAMS[key] = Program(made, step, look)
+            _PROGRAMS[key] = Program(made, Compiled(gradient), Compiled(update), Compiled(look))
+        else:
+            _PROGRAMS[key] = Program(made, gradient, update, look)
     return _PROGRAMS[key]
 
 
 def gradient_of(
     template: Template,
-    layout: Layout,
-    shapes: Mapping[str, torch.Size],
     kind: Kind,
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
-) -> Callable[..., Tensor]:
-    """``(weight, grad, others, masks, inputs, targets, indices) -> losses``, the first half of an
-    update; it writes ``grad`` and the changing buffers.
-
-    Parameters
-    ----------
-    shapes : mapping
-        Of the trained parameters, by name.
-    """
+) -> Callable[..., tuple[Tensor, ...]]:
+    """The gradients of a batch of each lane; see :class:`Program`."""
     model, changing, modules = template.model, template.changing, template.masks.modules
     masked = [model.get_submodule(path) for path in modules]
 
@@ -118,110 +128,96 @@ def gradient_of(
         return loss, fresh
 
     of_each = vmap(grad_and_value(loss_of, has_aux=True))
-    names = list(layout.places)
-    ends = [*list(layout.places.values())[1:], layout.columns]
 
     def gradient(
-        weight: Tensor,
-        grad: Tensor,
+        weights: Tensors,
         others: Tensors,
         masks: Tensors,
         inputs: Tensor,
         targets: Tensor,
         indices: Tensor,
-    ) -> Tensor:
-        lanes = len(weight)
-        parameters = {
-            name: weight[:, place : place + shapes[name].numel()].view(lanes, *shapes[name])
-            for name, place in layout.places.items()
-        }
-        grads, (losses, fresh) = of_each(
-            parameters, others, masks, inputs[indices], targets[indices]
-        )
-        parts = []
-        for name, end in zip(names, ends, strict=True):
-            part = grads[name].reshape(lanes, -1)
-            parts.append(F.pad(part, (0, end - layout.places[name] - part.shape[1])))
-        grad.copy_(torch.cat(parts, dim=1))
+    ) -> tuple[Tensor, ...]:
+        grads, (losses, fresh) = of_each(weights, others, masks, inputs[indices], targets[indices])
         for name in changing:
             others[name].copy_(fresh[name])
-        told: Tensor = losses
-        return told
+        lanes = len(losses)
+        return losses, *(grads[name].reshape(lanes, -1).contiguous() for name in weights)
 
     return gradient
 
 
-def _step(
-    gradient: Callable[..., Tensor], rule: UpdateRule
-) -> Callable[..., tuple[Tensor, Tensor]]:
-    def step(
-        weight: Tensor,
-        grad: Tensor,
-        momentum: Tensor,
-        second: Tensor,
-        others: Tensors,
-        masks: Tensors,
-        inputs: Tensor,
-        targets: Tensor,
-        indices: Tensor,
-        numbers: Tensor,
-    ) -> tuple[Tensor, Tensor]:
-        losses = gradient(weight, grad, others, masks, inputs, targets, indices)
-        after, moments = rule.update(weight, grad, (momentum, second), numbers)
-        sums = torch.stack(_sums(grad, weight - after, after, *moments), dim=1)
-        weight.copy_(after)
-        _keep(rule, momentum, second, moments)
-        return losses, sums
+def _update(rule: UpdateRule) -> Callable[..., Tensor]:
+    def update(
+        weights: Tensors, gradients: Tensors, momenta: Tensors, seconds: Tensors, numbers: Tensor
+    ) -> Tensor:
+        sums = []
+        for name in weights:
+            given = (weights, gradients, momenta, seconds)
+            weight, grad, momentum, second = (one[name] for one in given)
+            after, moments = rule.update(weight, grad, (momentum, second), numbers)
+            sums.append(_sums(rule, grad, weight - after, after, moments))
+            weight.copy_(after)
+            for _, row, moment in zip(rule.keeps, (momentum, second), moments, strict=False):
+                row.copy_(moment)
+        return _added(sums)
 
-    return step
+    return update
 
 
 def _look(rule: UpdateRule, layout: Layout) -> Callable[..., Tensor]:
-    parts = [slice(None), *(slice(span.start, span.stop) for span in layout.layers)]
+    layers = [
+        [name for name, place in layout.places.items() if span.start <= place < span.stop]
+        for span in layout.layers
+    ]
 
     def look(
-        weight: Tensor,
-        grad: Tensor,
-        momentum: Tensor,
-        second: Tensor,
-        anchor: Tensor,
+        weights: Tensors,
+        gradients: Tensors,
+        momenta: Tensors,
+        seconds: Tensors,
+        anchors: Tensors,
         numbers: Tensor,
     ) -> Tensor:
-        after, moments = rule.update(weight, grad, (momentum, second), numbers)
-        # The sign is turned round; no norm sees it, and the cosine is meant so.
-        way = weight - after
-        products = (
-            grad * momentum,
-            momentum * momentum,
-            grad * way,
-            moments[1].sqrt(),
-            (after - anchor).square(),
-        )
-        sums = []
-        for part in parts:
-            rows = (row[:, part] for row in (grad, way, after, *moments))
-            sums += [*_sums(*rows), *(product[:, part].sum(1) for product in products)]
-        return torch.stack(sums, dim=1).view(len(weight), len(parts), LOOKED)
+        def looked(name: str) -> list[Tensor]:
+            given = (weights, gradients, momenta, seconds, anchors)
+            weight, grad, momentum, second, anchor = (one[name] for one in given)
+            after, moments = rule.update(weight, grad, (momentum, second), numbers)
+            # The sign is turned round; no norm sees it, and the cosine is meant so.
+            way = weight - after
+            products = (
+                grad * momentum,
+                momentum * momentum,
+                grad * way,
+                moments[1].sqrt(),
+                (after - anchor).square(),
+            )
+            sums = _sums(rule, grad, way, after, moments)
+            return [*sums, *(product.sum(1) for product in products)]
+
+        parts = [_added([looked(name) for name in names]) for names in layers]
+        return torch.stack([reduce(add, parts), *parts], dim=1)
 
     return look
 
 
 def _sums(
-    grad: Tensor, way: Tensor, weight: Tensor, momentum: Tensor, second: Tensor
+    rule: UpdateRule, grad: Tensor, way: Tensor, weight: Tensor, moments: tuple[Tensor, Tensor]
 ) -> list[Tensor]:
-    squares = [(row * row).sum(1) for row in (grad, way, weight, momentum)]
-    return [*squares, second.sum(1)]
+    """Of a parameter, for each lane; what the rule does not keep is not read."""
+    sums = [(row * row).sum(1) for row in (grad, way, weight)]
+    nothing = torch.zeros_like(sums[0])
+    kept = len(rule.keeps)
+    sums.append((moments[0] * moments[0]).sum(1) if kept > 0 else nothing)
+    sums.append(moments[1].sum(1) if kept > 1 else nothing)
+    return sums
 
 
-def _keep(
-    rule: UpdateRule, momentum: Tensor, second: Tensor, moments: tuple[Tensor, Tensor]
-) -> None:
-    for place, row in enumerate((momentum, second)):
-        if len(rule.keeps) > place:
-            row.copy_(moments[place])
+def _added(parameters: Sequence[Sequence[Tensor]]) -> Tensor:
+    """The sums of several parameters together: (lanes, sums)."""
+    return torch.stack([reduce(add, same) for same in zip(*parameters, strict=True)], dim=1)
 
 
-def run_eagerly(function: Callable[..., Tensor], arguments: Sequence[Any]) -> Tensor:
+def run_eagerly(function: Callable[..., T], arguments: Sequence[Any]) -> T:
     """Call a vectorised function; what it cannot do is told as the model's own trait.
 
     Raises

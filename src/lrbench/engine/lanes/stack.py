@@ -7,7 +7,7 @@ checkpoint) is done to them, by the very code of the loop engine.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,17 @@ class Stack:
             for lane, model in enumerate(models)
         ]
         self.others = self._moved_in(models)
+
+    def parts(self, row: Tensor) -> dict[str, Tensor]:
+        """What of a row, of shape (lanes, columns), is each parameter's: (lanes, numbers)."""
+        return {
+            name: row[:, place : place + self.shapes[name].numel()]
+            for name, place in self.layout.places.items()
+        }
+
+    def shaped(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The same numbers in the shapes of the parameters: (lanes, …)."""
+        return {name: part.view(len(part), *self.shapes[name]) for name, part in parts.items()}
 
     def _moved_in(self, models: Sequence[nn.Module]) -> dict[str, Tensor]:
         others: dict[str, Tensor] = {}

@@ -135,6 +135,12 @@ class _Training:
         self._losses: list[Tensor] = []
         self._sums: list[Tensor] = []
         self._looks: dict[int, Tensor] = {}
+        self._moving = [
+            stack.parts(row) for row in (stack.weight, stack.momentum, stack.second_moment)
+        ]
+        self._weights = stack.shaped(self._moving[0])
+        self._anchors = stack.parts(stack.anchor)
+        self._is_prepared = False
         self._epoch = -1
         self._batches = torch.zeros(0)
 
@@ -227,27 +233,22 @@ class _Training:
     def _update(self, step: int, numbers: Tensor, *, is_looked: bool) -> None:
         """Update all lanes, with what is measured of it."""
         stack, program, data = self._stack, self._program, self._data
-        moving = (stack.weight, stack.momentum, stack.second_moment)
-        masks, indices = self._masks(step), self._indices(step)
+        weights, *moments = self._moving
+        batch = (self._masks(step), data.inputs, data.targets, self._indices(step))
+        given = (self._weights, stack.others, *batch)
         with torch.no_grad():
-            weight, momentum, second = [row.clone() for row in moving] if is_looked else moving
-            losses, sums = program.step(
-                stack.weight,
-                stack.grad,
-                stack.momentum,
-                stack.second_moment,
-                stack.others,
-                masks,
-                data.inputs,
-                data.targets,
-                indices,
-                numbers,
-            )
-            self._losses.append(losses)
-            self._sums.append(sums)
+            if not self._is_prepared:
+                like = {name: one.contiguous() for name, one in weights.items()}
+                update = (weights, like, *moments)
+                program.prepare(given, (*update, numbers), (*update, self._anchors, numbers))
+                self._is_prepared = True
+            losses, *told = program.gradient(*given)
+            gradients = dict(zip(weights, told, strict=True))
             if is_looked:
-                look = program.look(weight, stack.grad, momentum, second, stack.anchor, numbers)
-                self._looks[step] = look
+                look = (weights, gradients, *moments, self._anchors, numbers)
+                self._looks[step] = program.look(*look)
+            self._losses.append(losses)
+            self._sums.append(program.update(weights, gradients, *moments, numbers))
 
     def _numbers(self, settings: Mapping[int, Sequence[Applied]]) -> Tensor:
         """Of the next updates, all slots: (updates, numbers, lanes). What a run that is over goes
