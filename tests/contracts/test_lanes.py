@@ -399,11 +399,11 @@ def test_a_compiled_program_never_sees_other_shapes(monkeypatch):
             self.see(arguments)
             return self.function(*arguments)
 
-    def prepare(asked):
+    def see_all(asked):
         for one, arguments in asked:
             one.see(arguments)
 
-    monkeypatch.setattr(program, "prepare", prepare)
+    monkeypatch.setattr(program, "prepare", see_all)
     monkeypatch.setattr(program, "Compiled", Watched)
     monkeypatch.setattr(program, "_PROGRAMS", {})
     plan = plan_of([spec_of(compile_=True)], [0])
