@@ -35,7 +35,9 @@ def bars() -> Bars:
 
 
 def figures(progress: Progress) -> str:
-    """Loss, learning rate and speed in a few characters."""
+    """Loss, learning rate and speed in a few characters, or what is done instead."""
+    if progress.doing:
+        return progress.doing
     return f"loss {progress.loss:.4f} lr {progress.lr:.3g} {progress.steps_per_s:.0f}/s"
 
 
@@ -55,13 +57,21 @@ def download_progress() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
+COMPILING = "compiling a program for these runs, which is kept for the next ones"
+
+
 @contextmanager
 def run_progress(name: str, steps: int | None) -> Iterator[Callable[[Progress], None]]:
     """The bar of one run; ``steps`` is None where they are not known yet."""
     with bars() as display:
         task = display.add_task(_short(name), total=steps, figures="")
+        was_said = False
 
         def show(progress: Progress) -> None:
+            nonlocal was_said
+            if progress.doing and not was_said:
+                was_said = True
+                say(COMPILING)
             display.update(
                 task, completed=progress.step, total=progress.total, figures=figures(progress)
             )
@@ -96,6 +106,7 @@ class JobBars:
         self._ended = complete
         self._outcome = outcome
         self._running: dict[str, TaskID] = {}
+        self._was_said = False
 
     def expect(self, total: int) -> None:
         """The number of jobs, where it becomes known later."""
@@ -112,6 +123,9 @@ class JobBars:
             display.reset(running[run_id])
         elif event.kind == "progress":
             progress: Progress = event.value
+            if progress.doing and not self._was_said:
+                self._was_said = True
+                say(COMPILING)
             display.update(running[run_id], completed=progress.step, figures=figures(progress))
         elif event.kind in ("done", "failed"):
             self._ended += 1

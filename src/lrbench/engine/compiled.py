@@ -18,6 +18,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
@@ -37,6 +38,11 @@ from lrbench.tasks.data.home import cache_home
 T = TypeVar("T")
 
 Run = Callable[[list[Tensor]], Sequence[Tensor]]
+
+_listeners: list[Callable[[], None]] = []
+
+SUM = ".sha256"
+"""The name's end of the file beside a library that says what it must be."""
 
 PAUSE_S = 0.05
 """Between two looks whether another process has compiled what is needed here."""
@@ -84,14 +90,13 @@ class _Traced:
     def key(self) -> str:
         """What names the library: everything that it is made from."""
         constants = {
-            name: value.detach().cpu().double().numpy().tobytes().hex()
-            for name, value in vars(self.graph).items()
-            if isinstance(value, Tensor)
+            name: [*_form(value), sha256(value.detach().double().numpy().tobytes()).hexdigest()]
+            for name, value in self.graph.state_dict().items()
         }
         facts = {
             "graph": self.graph.code,
             "constants": constants,
-            "shapes": [[list(t.shape), list(t.stride()), str(t.dtype)] for t in self.given],
+            "given": [_form(tensor) for tensor in self.given],
             "torch": [torch.__version__, str(torch.version.git_version)],
             "compiler": compiler_version(),
             "cpu": {**environment()["cpu"], "is": torch.backends.cpu.get_cpu_capability()},
@@ -133,6 +138,16 @@ def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
         ) from error
 
 
+@contextmanager
+def told_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
+    """Call ``listener`` when something is about to be compiled inside, which takes long."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
 def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
     # Copies, because what is written while a function is traced is written. With storages of their
     # own: inductor would not write to parts of one tensor that come as several, though they share
@@ -145,6 +160,10 @@ def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
         return [results] if owner.gives_one else list(results)
 
     return _Traced(owner, make_fx(flat)(*given), given)
+
+
+def _form(tensor: Tensor) -> list[Any]:
+    return [list(tensor.shape), list(tensor.stride()), str(tensor.dtype)]
 
 
 def _apart(tensor: Tensor) -> Tensor:
@@ -186,11 +205,12 @@ def _folder() -> Path | None:
 
 
 def _loaded(path: Path) -> Run | None:
-    """The library at ``path``; None where there is none that can be used."""
-    if not path.exists():
-        return None
-    with suppress(RuntimeError):
-        return _library(path)
+    """The library at ``path``; None where there is none, or not as it was written: the system
+    ends a process that runs into the end of a library.
+    """
+    with suppress(OSError):
+        if path.with_suffix(SUM).read_text() == sha256(path.read_bytes()).hexdigest():
+            return _library(path)
     return None
 
 
@@ -201,7 +221,7 @@ def _library(path: Path) -> Run:
 
 def _as_library(one: _Traced, path: Path | None) -> Run:
     """Compile a graph, and keep it at ``path``."""
-    _set_inductor_up()
+    _begin_compiling()
     from torch._inductor import aot_compile
 
     for node in one.graph.graph.nodes:
@@ -212,9 +232,9 @@ def _as_library(one: _Traced, path: Path | None) -> Run:
     assert isinstance(made, str)
     if path is None:
         return _library(Path(made))
-    # Removed first: a library in use must not be written to.
-    path.unlink(missing_ok=True)
-    replace_file(path, Path(made).read_bytes())
+    library = Path(made).read_bytes()
+    replace_file(path, library)
+    replace_file(path.with_suffix(SUM), sha256(library).hexdigest().encode())
     return _library(path)
 
 
@@ -244,7 +264,7 @@ def _patient_with_waiting() -> Iterator[None]:
 
 def _in_this_process(one: _Traced) -> Run:
     """Compile a graph with Python between its kernels, which a card does not wait for."""
-    _set_inductor_up()
+    _begin_compiling()
     from torch._guards import TracingContext, tracing
     from torch._inductor.compile_fx import compile_fx
     from torch._subclasses import FakeTensorMode
@@ -257,11 +277,11 @@ def _in_this_process(one: _Traced) -> Run:
     return lambda tensors: program(*tensors)
 
 
-def _set_inductor_up() -> None:
-    """Compile in this process, and keep the parts of the work among what can be made again."""
-    with suppress(RuntimeError):  # no home folder: torch keeps it where it would
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(cache_home() / "compiled"))
-    import torch._inductor.config  # reads the variable
+def _begin_compiling() -> None:
+    """Tell who listens, and have all of it done in this process."""
+    for listener in _listeners:
+        listener()
+    import torch._inductor.config
 
     # Helpers of their own would outlive a worker that is killed.
     torch._inductor.config.compile_threads = 1

@@ -34,13 +34,17 @@ COST = 100.0
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is: the last update known, of how many, and its figures."""
+    """How far a run is: the last update known, of how many, and its figures.
+
+    ``doing`` says what else it is about, where that takes long; there are no figures then.
+    """
 
     step: int
     total: int
     loss: float
     lr: float
     steps_per_s: float
+    doing: str = ""
 
 
 def facts_of(

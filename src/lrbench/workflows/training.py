@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Failure, Plan, State
+from lrbench.engine.compiled import told_of_compiling
 from lrbench.engine.device import configure, profile
 from lrbench.engine.lanes.independence import Measured
 from lrbench.errors import RecordError
@@ -117,6 +119,19 @@ def train(
         What each came to, or what stopped it while others went on. What stops the only one
         is raised.
     """
+    with told_of_compiling(lambda: _say_compiling(trainees)):
+        return _trained(trainees, manner, on_stop)
+
+
+def _say_compiling(trainees: Sequence[Trainee]) -> None:
+    for one in trainees:
+        total = one.run.spec.total_steps
+        one.on_progress(Progress(0, total, math.nan, math.nan, 0.0, "compiling"))
+
+
+def _trained(
+    trainees: Sequence[Trainee], manner: Manner, on_stop: Callable[[], None]
+) -> list[Trained | Exception]:
     compute = trainees[0].run.spec.compute
     facts = profile(compute, configure(compute))
     level = None
