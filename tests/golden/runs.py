@@ -78,6 +78,18 @@ RUNS: Mapping[str, tuple[str, ...]] = {
         "diagnostics.curvature.samples=64",
         "train.steps=18",
     ),
+    "lanes": (
+        "dataset=digits",
+        "model=mlp",
+        "optimizer=adamw",
+        "schedule=sgdr",
+        "schedule.first_cycle=7",
+        "restart=full_reset",
+        "compute.engine=lanes",
+        "compute.lanes=4",
+        "compute.compile=false",
+        "train.steps=30",
+    ),
 }
 
 DEPENDS_ON = {
