@@ -68,6 +68,10 @@ bench: $(VENV)/.done ## the figures of docs/performance.md, measured here
 	$(BIN)/python scripts/bench_profiles.py
 	$(BIN)/python scripts/bench_summarize.py
 	$(BIN)/python scripts/bench_promises.py
+	$(BIN)/python scripts/bench_lanes.py
+	$(BIN)/python scripts/bench_person.py
+	$(BIN)/python scripts/bench_report.py
+	$(BIN)/python scripts/bench_history.py
 
 clean: ## remove the virtual environment and caches, never results
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

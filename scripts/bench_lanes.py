@@ -5,7 +5,8 @@ norms, rows per layer every 10 updates, rows made and handed on), is held agains
 
 - the step's own matrix products: ``torch.bmm`` of the same shapes, nothing else;
 - a bare loop that a person writes, ``torch.optim.SGD``, nothing logged;
-- Lightning, where it is installed: its CSV logger, the loss and the gradient's norm every update;
+- Lightning, where it is installed: its CSV logger, the loss every update, and gradient norms as
+  its documentation has them (``grad_norm``: of every parameter and of all);
 - JAX, where it is installed: all lanes as one ``jit(scan(vmap))`` with the norms of gradient,
   update and weights, batches gathered beforehand.
 
@@ -143,6 +144,7 @@ def lightning_seconds(plan: Plan, repeats: int) -> float:
     """Seconds of an update of one of the runs under Lightning."""
     import pytorch_lightning as pl
     from pytorch_lightning.loggers import CSVLogger
+    from pytorch_lightning.utilities import grad_norm
     from torch.utils.data import DataLoader, TensorDataset
 
     class Module(pl.LightningModule):
@@ -156,8 +158,7 @@ def lightning_seconds(plan: Plan, repeats: int) -> float:
             return loss
 
         def on_before_optimizer_step(self, optimizer: Any) -> None:
-            norms = [p.grad.norm() for p in self.parameters() if p.grad is not None]
-            self.log("grad_norm", torch.stack(norms).norm())
+            self.log_dict(grad_norm(self.model, norm_type=2))
 
         def configure_optimizers(self) -> Any:
             return torch.optim.SGD(self.parameters(), lr=0.05, momentum=0.9)

@@ -16,8 +16,8 @@ from lrbench.config.resolve import Resolved, with_seed
 from lrbench.launchers.local import run_jobs
 from lrbench.record import layout
 from lrbench.record.logs import read_log
+from lrbench.workflows.crew import TASK, Order, parcels
 from lrbench.workflows.run import Progress, resolve_overrides, run
-from lrbench.workflows.sweep import TASK
 
 
 def start_up_ms(resolved: Resolved, repeats: int) -> list[float]:
@@ -41,9 +41,9 @@ def sweep_seconds(short: Resolved, runs: Sequence[Resolved], workers: int) -> fl
     """Seconds of all ``runs`` on warm workers, each of which did a short run first."""
     with tempfile.TemporaryDirectory() as folder:
         warm_up = [with_seed(short, seed) for seed in range(workers)]
-        payloads = [(resolved, folder, False) for resolved in [*warm_up, *runs]]
+        orders = [Order(one, Path(folder), "run", {}) for one in [*warm_up, *runs]]
         started = 0.0
-        for event in run_jobs(TASK, payloads, workers=workers):
+        for event in run_jobs(TASK, parcels(orders), workers=workers):
             if event.kind == "failed":
                 raise SystemExit(event.value)
             if event.kind == "done" and event.job < workers:
