@@ -18,6 +18,7 @@ from lrbench.engine.device import check_device
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.optimizers import OPTIMIZERS, base_of, base_settings
 from lrbench.errors import ConfigError
+from lrbench.spec.canonical import digest
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import RunSpec
 from lrbench.streams import Streams
@@ -124,21 +125,7 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         )
     compute = settings.compute.spec()
     if compute.engine == "lanes" and model is not None:
-        other = None
-        if parts.model.target is not None:
-            other = findings.attempt_own(
-                parts.model.target,
-                "model",
-                build_model,
-                parts.model.name,
-                parts.model.params,
-                data.info,
-                Streams(settings.seed + 1),
-                parts.model_target,
-            )
-        findings.attempt(
-            "", check_lanes, model, parts.optimizer, data, lengths.train.batch_size, other
-        )
+        _attempt_lanes(findings, parts, model, data, lengths.train.batch_size, settings.seed)
     fitter = Fitter(parts.optimizer.lr, lengths, findings)
     schedule, fitted = fitter.fit(
         parts.schedule, "schedule", parts.optimizer.lr, is_rebuilt=parts.trigger is not None
@@ -170,6 +157,50 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
         keep_checkpoints=settings.restart.keep_checkpoints,
         mismatch=restarts.mismatch,
     )
+
+
+_fit_for_lanes: set[str] = set()
+"""Digests of what was tried in this process and can be lanes: the arms of a sweep are alike."""
+
+
+def _attempt_lanes(
+    findings: Findings,
+    parts: Parts,
+    model: Module,
+    data: Prepared,
+    batch_size: int,
+    seed: int,
+) -> None:
+    """Find whether this can be trained by the lanes engine."""
+    is_own = parts.model.target is not None
+    other = None
+    if is_own:
+        # Of another seed, because each may have made something of its own.
+        other = findings.attempt_own(
+            parts.model.target,
+            "model",
+            build_model,
+            parts.model.name,
+            parts.model.params,
+            data.info,
+            Streams(seed + 1),
+            parts.model_target,
+        )
+    facts = {
+        "model": parts.model.model_dump(mode="json"),
+        "optimizer": [parts.optimizer.name, parts.optimizer.target],
+        "data": data.digest,
+        "batch": batch_size,
+    }
+    known = digest(facts)
+    if known in _fit_for_lanes and not is_own:
+        return
+
+    def check() -> None:
+        check_lanes(model, parts.optimizer, data, batch_size, other)
+        _fit_for_lanes.add(known)
+
+    findings.attempt("", check)
 
 
 def with_seed(run: Resolved, seed: int) -> Resolved:
