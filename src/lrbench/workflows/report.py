@@ -131,7 +131,7 @@ def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any)
     except PairingError as error:
         refusal = printable("; ".join(problem.relation for problem in error.problems))
         comparison = described_in(folder, metric, level)
-    summary = summarize(folder, metric=metric, level=level)
+    summary = summarize(folder, metric=metric, level=level, with_flags=False)
     checked = check(folder)
     told = restarts(folder)
     looks = looks_of(comparison)

@@ -54,7 +54,8 @@ class Summary:
     mismatches : tuple of str
         Runs of a seed that do not share what they must share: their arms cannot be compared.
     flags : tuple of Flag or None
-        Sanity flags as far as they cost next to nothing; None where there are too many runs.
+        Sanity flags as far as they cost next to nothing; None where there are too many runs,
+        or they were not asked for.
     has_read_logs : bool
         Whether the flags are of logs of updates too.
     test_uses : tuple of str
@@ -88,6 +89,7 @@ def summarize(
     by: str | None = None,
     target: float | None = None,
     level: float = 0.95,
+    with_flags: bool = True,
 ) -> Summary:
     """Describe the runs in ``folder`` arm by arm, finished or not.
 
@@ -103,6 +105,8 @@ def summarize(
         Count the steps until an evaluation is at least this good.
     level : float in (0, 1)
         Coverage of the intervals of the means.
+    with_flags : bool
+        Whether to look for sanity flags too.
 
     Raises
     ------
@@ -146,7 +150,7 @@ def summarize(
         notices=said,
         skipped=(*skipped, *damaged),
         mismatches=tuple(map(str, mismatches)),
-        flags=quick_flags(folder, rows, skipped, mismatches, uses),
+        flags=quick_flags(folder, rows, skipped, mismatches, uses) if with_flags else None,
         has_read_logs=is_quick(rows),
         test_uses=tuple(sorted({one for of_run in uses.values() for one in of_run})),
     )
