@@ -30,6 +30,7 @@ from lrbench.report.runs import COUNTED, Row, Skipped, instead, read_runs, reaso
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.flags import Besides, all_flags
 from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
+from lrbench.report.traces.places import place_of
 from lrbench.spec.canonical import digest
 from lrbench.workflows.expected import expected_rates
 
@@ -136,11 +137,7 @@ def is_quick(rows: Sequence[Row]) -> bool:
 
 def _test_uses(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     """By run, when its test split was looked at."""
-    return {row["run"]: occasions(_place(folder, row)) for row in rows}
-
-
-def _place(folder: Path, row: Row) -> Path:
-    return folder if (folder / layout.SPEC).exists() else folder / row["run"]
+    return {row["run"]: occasions(place_of(folder, row["run"])) for row in rows}
 
 
 def _read(
@@ -151,7 +148,7 @@ def _read(
     for row in rows:
         if row["status"] not in COUNTED:
             continue
-        record = read_record(_place(folder, row))
+        record = read_record(place_of(folder, row["run"]))
         try:
             found.append(_facts(record, row, with_logs=with_logs))
         except UNREADABLE as error:

@@ -18,7 +18,7 @@ from lrbench.record.reader import UNREADABLE, Status, read_json, read_record
 from lrbench.report.charts.curves import curves
 from lrbench.report.charts.differences import differences
 from lrbench.report.charts.layers import MOST, layers
-from lrbench.report.charts.picture import Picture
+from lrbench.report.charts.picture import Picture, drawing_many
 from lrbench.report.charts.seeds import seeds
 from lrbench.report.charts.sensitivity import sensitivity
 from lrbench.report.comparison.values import Comparison, Task
@@ -135,32 +135,31 @@ def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any)
     checked = check(folder)
     told = restarts(folder)
     looks = looks_of(comparison)
-    return _pictured(
-        Facts(
-            name=printable(folder.resolve().name),
-            path=printable(str(folder)),
-            metrics=summary.metrics,
-            level=level,
-            arms=summary.arms,
-            equal=summary.equal,
-            comparison=comparison,
-            refusal=refusal,
-            ledgers=told.arms,
-            associations=told.associations,
-            flags=checked.flags,
-            flag_notices=checked.notices,
-            notices=tuple(dict.fromkeys((*summary.notices, *comparison.notices))),
-            skipped=summary.skipped,
-            origins=_origins(folder, comparison),
-            looks=looks,
-            curves={},
-            sensitivities={},
-            differences={},
-            seeds={},
-            layers={},
-        ),
-        folder,
+    facts = Facts(
+        name=printable(folder.resolve().name),
+        path=printable(str(folder)),
+        metrics=summary.metrics,
+        level=level,
+        arms=summary.arms,
+        equal=summary.equal,
+        comparison=comparison,
+        refusal=refusal,
+        ledgers=told.arms,
+        associations=told.associations,
+        flags=checked.flags,
+        flag_notices=checked.notices,
+        notices=tuple(dict.fromkeys((*summary.notices, *comparison.notices))),
+        skipped=summary.skipped,
+        origins=_origins(folder, comparison),
+        looks=looks,
+        curves={},
+        sensitivities={},
+        differences={},
+        seeds={},
+        layers={},
     )
+    with drawing_many():
+        return _pictured(facts, folder)
 
 
 def _pictured(facts: Facts, folder: Path) -> Facts:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError, nearest
-from lrbench.record import layout
 from lrbench.record.reader import Status
 from lrbench.record.test_uses import occasions
 from lrbench.report import notices
@@ -24,6 +23,7 @@ from lrbench.report.plans import read_plans
 from lrbench.report.runs import BEST, Goal, Row, Skipped, instead, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
+from lrbench.report.traces.places import place_of
 from lrbench.workflows.check import is_quick, quick_flags
 
 
@@ -137,8 +137,7 @@ def summarize(
         *notices.of_datasets(apart),
         *notices.of_mixed(mixed_in(frame, asked, apart) if asked else ()),
     )
-    is_record = (folder / layout.SPEC).exists()
-    uses = {row["run"]: occasions(folder if is_record else folder / row["run"]) for row in rows}
+    uses = {row["run"]: occasions(place_of(folder, row["run"])) for row in rows}
     return Summary(
         path=folder,
         metrics=_metrics(rows, metric),

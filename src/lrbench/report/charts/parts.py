@@ -32,9 +32,9 @@ def chosen(labels: Sequence[str] = ()) -> alt.VariableParameter:
     return alt.VariableParameter(name="chosen", value=list(labels))
 
 
-def dimmed(strong: float = 1.0) -> Any:
+def dimmed(strong: float = 1.0) -> alt.OpacityValue:
     """Opacity: faint where others are chosen."""
-    return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
+    return alt.OpacityValue(min(strong, 0.1), condition={"test": CHOSEN, "value": strong})
 
 
 def extent(values: Sequence[float], others: Sequence[float | None], *, is_log: bool) -> list[float]:
