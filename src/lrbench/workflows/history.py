@@ -17,7 +17,6 @@ from lrbench.report.history.flags import Flags, collected, read_flags, write_fla
 from lrbench.report.history.index import Found, find_trials
 from lrbench.report.history.order import in_order
 from lrbench.report.history.trial import Trial
-from lrbench.report.runs import instead
 from lrbench.report.settings import differing_of, equal_of
 
 SORT = "started"
@@ -101,6 +100,9 @@ def history(
         among the trials.
     """
     if not folder.is_dir():
+        # Here, because what else is there takes time to import.
+        from lrbench.report.runs import instead
+
         relation = "must be a folder of results" if folder.exists() else "must exist"
         raise ConfigError(relation, key=str(folder), remedy=instead(folder, "history"))
     found = find_trials(folder, use_index=use_index, on_read=on_read)
