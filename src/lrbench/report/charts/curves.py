@@ -16,6 +16,7 @@ from lrbench.report.charts.parts import (
     colour,
     dash,
     extent,
+    fixed_y,
     value_axis,
     value_scale,
 )
@@ -265,7 +266,7 @@ class _Panels:
         if has_text:
             yield base.mark_text(
                 align="left", baseline="bottom", dy=-2, color=MIDDLE, fontSize=10
-            ).encode(x=x, y=alt.YValue(0), text=alt.Text("phase:N"))
+            ).encode(x=x, y=fixed_y(0), text=alt.Text("phase:N"))
 
     def _seeds(self, kind: str, x: alt.X, scale: alt.Scale) -> Any:
         return (
@@ -299,7 +300,7 @@ class _Panels:
             yield rules.encode(tooltip=tooltip, **at)
         if kind == "train_loss":
             marks = base.mark_point(shape="triangle-down", filled=True, opacity=1, size=90)
-            yield marks.encode(y=alt.YValue(6), tooltip=tooltip, **at)
+            yield marks.encode(y=fixed_y(6), tooltip=tooltip, **at)
 
 
 def _named(arm: ArmTrace) -> dict[str, Any]:

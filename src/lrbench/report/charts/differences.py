@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import FAINT, MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape
+from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, fixed_x, shape
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.tables import is_repeated
@@ -126,7 +126,7 @@ def _panel(
         .mark_point(filled=True, size=110, clip=True)
         .encode(x=at, shape=shape(looks), tooltip=told, **look),
         base.mark_text(align="left", baseline="middle", fontSize=11, color=FAINT, dx=8).encode(
-            x=alt.XValue("width"), y=y, text=alt.Text("said:N")
+            x=fixed_x("width"), y=y, text=alt.Text("said:N")
         ),
     ]
     return alt.LayerChart(

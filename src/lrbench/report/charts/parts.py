@@ -37,6 +37,16 @@ def dimmed(strong: float = 1.0) -> alt.OpacityValue:
     return alt.OpacityValue(min(strong, 0.1), condition={"test": CHOSEN, "value": strong})
 
 
+def fixed_x(place: float | str) -> alt.XValue:
+    """A place that no data decide: a pixel, or ``width``."""
+    return alt.XValue(place)  # type: ignore[no-untyped-call]
+
+
+def fixed_y(place: float | str) -> alt.YValue:
+    """The same from the top."""
+    return alt.YValue(place)  # type: ignore[no-untyped-call]
+
+
 def extent(values: Sequence[float], others: Sequence[float | None], *, is_log: bool) -> list[float]:
     """From the lowest to the highest of ``values``, and somewhat beyond if ``others`` lie there.
 

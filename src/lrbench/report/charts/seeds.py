@@ -15,6 +15,7 @@ from lrbench.report.charts.parts import (
     colour,
     dimmed,
     extent,
+    fixed_x,
     shape,
     value_axis,
     value_scale,
@@ -111,7 +112,7 @@ def seeds(
             .add_params(same),
             base.transform_filter("datum.diverged > 0")
             .mark_text(align="right", baseline="middle", fontSize=11, color=MIDDLE)
-            .encode(x=alt.XValue("width"), y=y, text=alt.Text("said:N")),
+            .encode(x=fixed_x("width"), y=y, text=alt.Text("said:N")),
         ],
         width=WIDTH,
         height=ROW * len(arms),

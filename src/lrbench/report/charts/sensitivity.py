@@ -17,6 +17,7 @@ from lrbench.report.charts.parts import (
     dash,
     dimmed,
     extent,
+    fixed_y,
     shape,
     value_axis,
     value_scale,
@@ -113,7 +114,7 @@ def sensitivity(
             .encode(y=y, opacity=dimmed(), tooltip=told, **look),
             base.transform_filter("datum.diverged > 0")
             .mark_text(text="×", fontSize=18, dy=4)
-            .encode(y=alt.YValue(0), opacity=dimmed(), tooltip=told, **look),
+            .encode(y=fixed_y(0), opacity=dimmed(), tooltip=told, **look),
         ],
         width=WIDTH,
         height=HEIGHT,
