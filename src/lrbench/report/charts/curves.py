@@ -387,14 +387,15 @@ def _caption(traces: Traces, rate: float | None, panels: _Panels) -> Iterator[st
     if traces.bin_width > 1:
         yield (
             f"To be drawn, {traces.bin_width} updates are one point: of the losses their mean, of "
-            "the learning rate the first, last, smallest and largest of longer parts."
+            "the learning rate the first, last, smallest and largest of longer parts (M4)."
         )
     if panels.is_log:
         yield "Losses on a logarithmic axis."
     if len(panels.strong) < len(traces.arms):
         yield "What lies far beyond those drawn strongly is cut off."
     if any(arm.restarts for arm in traces.arms):
-        yield "Triangles and dotted lines: warm restarts, at the median step over seeds."
+        marks = "Triangles and dotted lines" if panels.has_rules else "Triangles"
+        yield f"{marks}: warm restarts, at the median step over seeds."
     if len(traces.total_steps) == 1:
         yield "Shaded: the first and the last third of the updates."
     else:
