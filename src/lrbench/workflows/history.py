@@ -113,7 +113,8 @@ def history(
     conditions = parse_filters(filters, table)
     chosen = [trial for trial in found.trials if fits(trial, conditions, table)]
     ordered = in_order(chosen, sort, table)
-    keys, arms = Table(chosen).settings, list({t.arm: t.settings for t in chosen if t.arm}.values())
+    keys = (table if len(chosen) == len(found.trials) else Table(chosen)).settings
+    arms = list({t.arm: t.settings for t in chosen if t.arm}.values())
     return History(
         folder,
         len(found.trials),
