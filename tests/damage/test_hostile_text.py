@@ -20,9 +20,11 @@ from typer.testing import CliRunner, Result
 from damage.damaging import edit
 from lrbench.cli.app import app
 from lrbench.record import layout
+from lrbench.record.notes import Note, add_note
 from lrbench.report.charts.files import save
 from lrbench.report.charts.steps import Series, step_chart
 from lrbench.spec.canonical import canonical, digest, sealed
+from lrbench.workflows.plot import KINDS
 
 HOSTILE = {
     "html": "</script><img src=x onerror=alert(1)>",
@@ -119,6 +121,10 @@ def commands(folder: Path) -> Iterator[tuple[object, ...]]:
     for first, second in pairs(folder):
         yield "diff", first, second
     yield "diff", first, second, "--json"
+    for flags in (("-o", folder.parent / "r.html"), ("--markdown",), ("--latex",), ("--json",)):
+        yield "report", folder, *flags
+    for kind in KINDS:
+        yield "plot", folder, "--kind", kind, "-o", folder.parent / "p.html"
     yield "resume", folder
     yield "bundle", folder, "--out", folder.parent / "out.lrbundle"
     yield "bundle", folder, "--out", folder.parent / "out.lrbundle", "--without-damaged"
@@ -180,6 +186,123 @@ def test_markdown_and_latex_show_it_as_text(results: Path) -> None:
     latex = call("summarize", results, "--format", "latex").stdout
     assert "\\input{/etc" not in latex
     assert "textbackslash{}input" in latex
+
+
+@pytest.fixture
+def contenders(copied: Callable[[Path], Path], finished: Path) -> Path:
+    """Runs of schedules with hostile settings, compared with each other, in a hostile folder."""
+    folder = copied(finished).parent / "=1 <b>\x1b[31m\u202e$x_1$"
+    shutil.copytree(finished, folder / finished.name)
+    for index, text in enumerate(HOSTILE.values()):
+        copy = Path(shutil.copytree(finished, folder / f"copy{index}"))
+        edit(copy / layout.MANIFEST, lambda manifest, text=text: manifest.update(note=text))
+        settings = {"shape": text, text: text}
+        record = respecified(
+            copy, lambda spec, new=settings: spec["schedule"]["params"].update(new)
+        )
+        if text.isascii():
+            add_note(record, Note("2026-11-01T10:00:00.000+00:00", text))
+    return folder
+
+
+def strings(value: Any) -> Iterator[str]:
+    match value:
+        case str():
+            yield value
+        case dict():
+            for key, inner in value.items():
+                yield from (key, *strings(inner))
+        case list():
+            for inner in value:
+                yield from strings(inner)
+
+
+class Page(Tags):
+    """The tags of a page, its text, and the texts of what its script draws."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.text = ""
+        self.drawn: list[str] = []
+        self._inside = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        super().handle_starttag(tag, attrs)
+        self._inside = "json" if ("type", "application/json") in attrs else tag
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
+
+    def handle_data(self, data: str) -> None:
+        if self._inside == "json":
+            self.drawn += strings(json.loads(data))
+        elif self._inside not in ("script", "style"):
+            self.text += data
+
+
+PAGE = {
+    *("html", "head", "meta", "title", "style", "body", "main", "script", "noscript"),
+    *("h1", "h2", "h3", "nav", "a", "p", "ul", "li", "pre", "details", "summary", "div", "table"),
+    *("thead", "tbody", "tr", "th", "td", "svg", "path", "figure", "figcaption", "span"),
+    *("button", "label", "select", "option"),
+}
+"""Tags that reports have; a new one of ours is to be added."""
+
+
+def test_a_report_shows_it_as_text(contenders: Path) -> None:
+    path = contenders.parent / "report.html"
+    said = call("report", contenders, "-o", path)
+    assert path.exists(), said.output
+    page = Page(path.read_text())
+    assert set(page.found) <= PAGE
+    assert page.found.count("script") == 3
+    assert "alert(1)" in page.text
+    assert "{{7*7}}" in page.text
+    assert obeyed(page.text) == []
+    assert [text for text in page.drawn if obeyed(text)] == []
+    assert any("onerror=alert" in text for text in page.drawn)
+
+    md = call("report", contenders, "--markdown").stdout
+    assert obeyed(md) == []
+    outside = "\n".join(line for line in md.splitlines() if not line.startswith("    "))
+    tags = Tags()
+    tags.feed(outside.replace("\\<", "").replace("\\[", ""))
+    assert tags.found == []
+    tex = call("report", contenders, "--latex").stdout
+    assert obeyed(tex) == []
+    assert "\\input{/etc" not in tex
+    assert "$x_1" not in tex
+
+
+def test_a_report_of_one_run_of_each_shows_it_as_text(results: Path) -> None:
+    path = results.parent / "report.html"
+    call("report", results, "-o", path)
+    page = Page(path.read_text())
+    assert set(page.found) <= PAGE
+    assert obeyed(page.text) == []
+    assert [text for text in page.drawn if obeyed(text)] == []
+
+
+@pytest.mark.parametrize("kind", ["curves", "differences", "seeds", "layers"])
+def test_a_plot_shows_it_as_text(kind: str, contenders: Path) -> None:
+    for ending in ("svg", "html", "png"):
+        path = contenders.parent / f"p.{ending}"
+        said = call("plot", contenders, "--kind", kind, "-o", path)
+        assert path.exists(), said.output
+        assert obeyed(said.output) == []
+        if ending == "html":
+            page = Page(path.read_text())
+            assert set(page.found) <= PAGE
+            assert [text for text in page.drawn if obeyed(text)] == []
+        if ending == "svg":
+            drawn = path.read_text()
+            kinds = {one.tag.rpartition("}")[2] for one in ElementTree.fromstring(drawn).iter()}
+            assert kinds <= {
+                *("svg", "g", "path", "text", "rect", "defs", "clipPath", "line", "title"),
+                *("linearGradient", "stop", "tspan"),
+            }
+            assert obeyed(drawn) == []
 
 
 @pytest.mark.parametrize("kind", HOSTILE)

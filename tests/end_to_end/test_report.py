@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 
 from lrbench.cli.app import app
 from lrbench.record.memory import remembering
+from lrbench.record.notes import Note, add_note
+from lrbench.record.test_uses import TestUse, add_test_use
 from lrbench.report.document.blocks import Bullets, Heading, Listing, Paragraph
 from lrbench.report.document.html import to_html
 from lrbench.report.document.latex import to_latex
@@ -32,6 +34,7 @@ SWEEP = (
     *("schedule=constant,sgdr", "optimizer.lr=0.03,0.3", "dataset=wine", "model=linear"),
     *("train.steps=24", "train.eval_every=8"),
 )
+RECORD = "Test data, tags and notes"
 NOTE = "<script>alert(1)</script> & more"
 
 
@@ -73,6 +76,20 @@ def texts(found: Report) -> list[str]:
     return told
 
 
+def texts_of(found: Report, section: str) -> list[str]:
+    """The sentences of one section, without those below tables."""
+    told: dict[str, list[str]] = {"": []}
+    for block in found.document.blocks:
+        match block:
+            case Heading(text, 2):
+                told[text] = []
+            case Paragraph(text):
+                told[list(told)[-1]].append(text)
+            case Bullets(items):
+                told[list(told)[-1]] += items
+    return told[section]
+
+
 def sections(found: Report) -> dict[str, list[str]]:
     """The lists of each section."""
     told: dict[str, list[str]] = {"": []}
@@ -106,6 +123,7 @@ def test_every_section_is_there_and_every_arm_in_it(results: Path, written: Repo
         "Sanity flags",
         "What succeeded and what did not",
         "Limitations",
+        RECORD,
         "Environment",
         "How to reproduce",
     ]
@@ -202,6 +220,74 @@ def test_a_note_is_shown_and_stays_text(written: Report) -> None:
     assert html.escape(NOTE) in page
     assert NOTE.replace("<", "\\<") not in to_latex(written.document)
     assert r"\<script\>alert(1)" in to_markdown(written.document)
+
+
+def test_looks_at_test_data_tags_and_later_notes_are_told(results: Path, tmp_path: Path) -> None:
+    assert texts_of(report(results), RECORD) == [
+        "By their records, the test split was never looked at with any of these 12 runs.",
+        "No run has a tag.",
+        "No note was written after the start of a run.",
+    ]
+    folder = Path(shutil.copytree(results, tmp_path / "r"))
+    first, second, third = sorted(path.parent for path in folder.glob("*/spec.json"))[:3]
+    # The runs of this test were begun between the two looks.
+    for moment, runs in (("2020-01-01", (first,)), ("2999-01-01", (first, second))):
+        for run in runs:
+            add_test_use(run, TestUse(f"{moment}T08:00:00.000+00:00", 0.5, 0.9, 10, "0" * 64))
+    add_note(first, Note("2026-11-02T10:00:00.000+00:00", NOTE, ("seen", "odd"), ()))
+    add_note(first, Note("2026-11-03T10:00:00.000+00:00", "a\n\x1b[2J" + "b" * 999, (), ("odd",)))
+    add_note(second, Note("2026-11-01T10:00:00.000+00:00", "", ("seen",), ()))
+    (third / "notes").mkdir()
+    (third / "notes" / "x.json").write_text("{")
+    found = report(folder)
+    told = texts_of(found, RECORD)
+    assert told[:6] == [
+        "The test split was looked at on 2 occasions, with 2 of 12 runs.",
+        "2020-01-01 08:00 (1 run).",
+        "2999-01-01 08:00 (2 runs).",
+        "Whatever was chosen between the first look and a later one may have been chosen by test "
+        "data.",
+        "12 runs were begun after the first look: how they were set up may follow from it.",
+        "Tags: seen (2 runs).",
+    ]
+    assert told[6:] == [f"Damaged, and not shown: {third.name}/notes/x.json."]
+    shown = table(found, "notes written after the start of runs, 3 in all")
+    assert shown["written (UTC)"] == ("2026-11-01 10:00", "2026-11-02 10:00", "2026-11-03 10:00")
+    assert shown["run"] == (second.name, first.name, first.name)
+    assert shown["tags"] == ("+seen", "+seen +odd", "-odd")
+    assert shown["note"][:2] == ("", NOTE)
+    assert shown["note"][2].startswith("a \\x1b[2Jbbb")
+    assert shown["note"][2].endswith("b … (1005 characters)")
+    assert html.escape(NOTE) in to_html(found.document)
+
+
+def test_one_look_is_told_without_a_warning(results: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(results, tmp_path / "r"))
+    for spec in folder.glob("*/spec.json"):
+        use = TestUse("2999-01-01T08:00:00.000+00:00", 0.5, 0.9, 10, "0" * 64)
+        add_test_use(spec.parent, use)
+    assert texts_of(report(folder), RECORD)[:3] == [
+        "The test split was looked at once, with 12 of 12 runs.",
+        "2999-01-01 08:00 (12 runs).",
+        "No run has a tag.",
+    ]
+
+
+def test_of_many_contenders_with_layers_it_is_said_which_are_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LRBENCH_CACHE", str(tmp_path / "cache"))
+    for cycle in (4, 6, 8, 12):
+        one = ["schedule=sgdr", f"schedule.first_cycle={cycle}", *SWEEP[2:]]
+        typed(["run", *one, "--results", str(tmp_path / "r")])
+    found = report(tmp_path / "r")
+    assert [p.name for p in found.document.pictures if p.name.startswith("layers")] == [
+        *("layers-0-0", "layers-1-0", "layers-2-0")
+    ]
+    assert any(
+        told.startswith("layers around restarts are drawn of 3 of 4 contenders that have them")
+        for told in texts(found)
+    )
 
 
 def test_the_page_asks_for_nothing_and_runs_only_its_own_scripts(written: Report) -> None:

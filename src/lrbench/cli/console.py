@@ -47,7 +47,7 @@ def put(text: str) -> None:
 def put_json(value: Any) -> None:
     """The whole answer of a command as one JSON object; non-finite numbers become null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    put("\n".join(map(_inert_json, text.split("\n"))))
+    put(text if _is_inert(text) else "\n".join(map(_inert_json, text.split("\n"))))
 
 
 def _inert_json(line: str) -> str:
@@ -121,7 +121,12 @@ def tell_of_stop() -> None:
 
 def inert(text: str) -> str:
     """``text`` with its control characters made visible."""
-    return "\n".join(map(_inert_line, text.split("\n")))
+    return text if _is_inert(text) else "\n".join(map(_inert_line, text.split("\n")))
+
+
+def _is_inert(text: str) -> bool:
+    """Whether all of it is to be shown as it is, as most is: asked at once, not line by line."""
+    return text.replace("\n", "").isprintable()
 
 
 def _inert_line(line: str) -> str:

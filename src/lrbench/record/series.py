@@ -68,11 +68,17 @@ def read_series(record: Record, log: str, names: Sequence[str]) -> Series:
         raise RecordError(f"must have {len(columns)} fields in every line", key=str(path))
     try:
         return {
-            name: np.array(
-                [float(f or b"nan") for f in fields[columns.index(name) :: len(columns)]]
-            )
+            name: _numbers(fields[columns.index(name) :: len(columns)])
             for name in names
             if name in columns
         }
     except ValueError as error:
         raise RecordError(f"must hold numbers ({error})", key=str(path)) from None
+
+
+@remembered(lambda fields: (len(fields), hashlib.sha256(b",".join(fields)).digest()))
+def _numbers(fields: Sequence[bytes]) -> NDArray[np.float64]:
+    """A column; not to be changed, because the seeds of an arm may have one of rates in common."""
+    numbers = np.array([float(field or b"nan") for field in fields])
+    numbers.flags.writeable = False
+    return numbers

@@ -11,8 +11,13 @@ _LATEX = {
     "^": r"\textasciicircum{}",
     "<": r"\textless{}",
     ">": r"\textgreater{}",
+    "\0": r"{\kern0pt}",
     **{character: f"\\{character}" for character in "&%$#_{}"},
 }
+_LIGATURES = re.compile(r"-(?=-)|`(?=`)|'(?=')|,(?=,)|[?!](?=`)")
+"""Characters that LaTeX would draw as one with the next: ``--seeds`` has two dashes."""
+_BEYOND_LATEX = re.compile(r"(?![¡-ſ–—‘’“”„†‡•…‰€™])[^ -~]|[\u00adĦħĸĿŀŉŦŧſ]")
+"""What pdfLaTeX stops at for want of a letter: all but European ones and a few signs."""
 
 
 def printable(text: str) -> str:
@@ -34,5 +39,18 @@ def markdown(text: str) -> str:
 
 
 def latex(text: str) -> str:
-    """``text`` as itself in LaTeX's text mode."""
-    return "".join(_LATEX.get(character, character) for character in printable(text))
+    """``text`` as itself in LaTeX's text mode; what its T1 fonts have not, as Python writes it."""
+    known = _BEYOND_LATEX.sub(lambda match: ascii(match[0])[1:-1], printable(text))
+    apart = _LIGATURES.sub(lambda match: f"{match[0]}\0", known)
+    return "".join(_LATEX.get(character, character) for character in apart)
+
+
+def latex_line(text: str) -> str:
+    r"""The same after ``\\`` or ``\item``, which would take a [ or * for their own."""
+    return f"{{}}{latex(text)}" if text.startswith(("[", "*")) else latex(text)
+
+
+def latex_typed(text: str) -> str:
+    """The same of a line in typewriter: with the quotes of a shell, broken at commas too."""
+    shown = latex_line(text).replace("'", r"\textquotesingle{}").replace("`", r"\textasciigrave{}")
+    return shown.replace(",", r",\allowbreak{}")

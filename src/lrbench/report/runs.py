@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,6 +86,14 @@ def read_runs(
     skipped too. Never raises for what a record holds. Who wants more of a record than its row gives
     ``look``, which is called with both; what it raises is damage of the record.
     """
+    rows, skipped, mismatches = _read_runs(folder, goal, look)
+    return list(rows), list(skipped), list(mismatches)
+
+
+@remembered(lambda *asked: asked)
+def _read_runs(
+    folder: Path, goal: Goal | None, look: Callable[[Record, Row], object] | None
+) -> tuple[Sequence[Row], Sequence[Skipped], Sequence[Mismatch]]:
     rows: list[Row] = []
     skipped: list[Skipped] = []
     seen: dict[str, str] = {}

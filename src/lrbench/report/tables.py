@@ -15,6 +15,9 @@ from lrbench.report.settings import header, label, show
 from lrbench.stats.aggregate import Estimate
 from lrbench.stats.censored import TimeToTarget
 
+LONG = 60
+"""Letters of a cell of words from which on LaTeX breaks it into lines."""
+
 MOST_LABELS = 3
 """Settings with a column each; more are joined into one."""
 
@@ -109,10 +112,18 @@ def to_markdown(chosen: Sequence[Column]) -> str:
 
 def to_latex(chosen: Sequence[Column]) -> str:
     r"""A ``tabular`` with the rules of the booktabs package."""
-    alignment = "".join("l" if column.is_label else "r" for column in chosen)
-    head, *body = [" & ".join(map(escapes.latex, row)) + r" \\" for row in _rows(chosen)]
+    alignment = "".join(_alignment(column) if column.is_label else "r" for column in chosen)
+    head, *body = [
+        " & ".join([escapes.latex_line(first), *map(escapes.latex, rest)]) + r" \\"
+        for first, *rest in _rows(chosen)
+    ]
     lines = [rf"\begin{{tabular}}{{{alignment}}}", r"\toprule", head, r"\midrule", *body]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+
+def _alignment(column: Column) -> str:
+    """Of words: in lines, where they are many."""
+    return "p{8cm}" if max(map(len, column.cells), default=0) > LONG else "l"
 
 
 def _rows(chosen: Sequence[Column]) -> list[tuple[str, ...]]:

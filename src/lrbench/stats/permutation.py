@@ -69,7 +69,7 @@ def sign_flip_p(differences: Sequence[float]) -> float:
     # A pattern is one of each half of the differences, so those beyond the threshold are counted by
     # looking up, for every sum of the one half, how many of the other are far enough from it.
     half = len(sizes) // 2
-    one, two = _signed_sums(sizes[:half]), np.sort(_signed_sums(sizes[half:]))
+    one, two = _signed_sums(sizes[:half]), _signed_sums(sizes[half:])
     above = len(two) * len(one) - int(np.searchsorted(two, threshold - one, "left").sum())
     # The sums lie evenly about 0; where everything is as far, both sides are all there is.
     return min(1.0, 2 * above / (len(one) * len(two))) if threshold > 0 else 1.0
@@ -111,10 +111,11 @@ def sign_flip(differences: Sequence[float], level: float) -> Permutation:
 
 
 def _signed_sums(sizes: np.ndarray) -> np.ndarray:
-    """Sums under all sign patterns, shape (2^len(sizes),)."""
+    """Sums under all sign patterns, ascending, shape (2^len(sizes),)."""
     sums = np.zeros(1)
     for size in sizes:
-        sums = np.concatenate([sums + size, sums - size])
+        # Two ascending halves, which a stable sort merges; neighbours are then looked up fast too.
+        sums = np.sort(np.concatenate([sums - size, sums + size]), kind="stable")
     return sums
 
 

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record import layout
-from lrbench.record.files import read_file
 from lrbench.record.pairing import Mismatch
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import (
@@ -22,6 +20,7 @@ from lrbench.record.reader import (
     find_records,
     read_json,
     read_record,
+    read_unsealed,
 )
 from lrbench.record.series import read_series
 from lrbench.record.test_uses import occasions
@@ -31,7 +30,8 @@ from lrbench.report.runs import COUNTED, Row, Skipped, instead, read_runs, reaso
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.flags import Besides, all_flags
 from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
-from lrbench.spec.canonical import digest, parse
+from lrbench.report.traces.places import place_of
+from lrbench.spec.canonical import digest
 from lrbench.workflows.expected import expected_rates
 
 COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
@@ -137,11 +137,7 @@ def is_quick(rows: Sequence[Row]) -> bool:
 
 def _test_uses(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     """By run, when its test split was looked at."""
-    return {row["run"]: occasions(_place(folder, row)) for row in rows}
-
-
-def _place(folder: Path, row: Row) -> Path:
-    return folder if (folder / layout.SPEC).exists() else folder / row["run"]
+    return {row["run"]: occasions(place_of(folder, row["run"])) for row in rows}
 
 
 def _read(
@@ -152,7 +148,7 @@ def _read(
     for row in rows:
         if row["status"] not in COUNTED:
             continue
-        record = read_record(_place(folder, row))
+        record = read_record(place_of(folder, row["run"]))
         try:
             found.append(_facts(record, row, with_logs=with_logs))
         except UNREADABLE as error:
@@ -178,7 +174,7 @@ def _facts(record: Record, row: Row, *, with_logs: bool) -> Facts:
         return facts
     series = read_series(record, "steps.csv", COLUMNS)
     absent = np.full(len(series["lr"]), np.nan)
-    manifest = _loosely(record.path / layout.MANIFEST)
+    manifest = read_unsealed(record.path / layout.MANIFEST)
     slot = (manifest.get("lanes") or {}).get("slot")
     has_restarts = record.result["logs"]["restarts.csv"]["rows"] > 0
     began, ended = _times(record)
@@ -203,13 +199,11 @@ def _times(record: Record) -> tuple[str, str]:
     """When the first attempt began and the last one ended; empty where that is not known."""
     with suppress(*UNREADABLE):
         files = sorted((record.path / layout.ATTEMPTS).glob("*.json"))
-        return str(_loosely(files[0])["started"]), str(_loosely(files[-1])["ended"])
+        first = last = read_unsealed(files[0])
+        if len(files) > 1:
+            last = read_unsealed(files[-1])
+        return str(first["started"]), str(last["ended"])
     return "", ""
-
-
-def _loosely(path: Path) -> Any:
-    """A JSON file, not held against its seal: of thousands that takes longer than all the rest."""
-    return parse(read_file(path).decode())
 
 
 def _study(

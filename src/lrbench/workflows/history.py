@@ -17,7 +17,6 @@ from lrbench.report.history.flags import Flags, collected, read_flags, write_fla
 from lrbench.report.history.index import Found, find_trials
 from lrbench.report.history.order import in_order
 from lrbench.report.history.trial import Trial
-from lrbench.report.runs import instead
 from lrbench.report.settings import differing_of, equal_of
 
 SORT = "started"
@@ -101,6 +100,9 @@ def history(
         among the trials.
     """
     if not folder.is_dir():
+        # Here, because what else is there takes time to import.
+        from lrbench.report.runs import instead
+
         relation = "must be a folder of results" if folder.exists() else "must exist"
         raise ConfigError(relation, key=str(folder), remedy=instead(folder, "history"))
     found = find_trials(folder, use_index=use_index, on_read=on_read)
@@ -111,7 +113,8 @@ def history(
     conditions = parse_filters(filters, table)
     chosen = [trial for trial in found.trials if fits(trial, conditions, table)]
     ordered = in_order(chosen, sort, table)
-    keys, arms = Table(chosen).settings, list({t.arm: t.settings for t in chosen if t.arm}.values())
+    keys = (table if len(chosen) == len(found.trials) else Table(chosen)).settings
+    arms = list({t.arm: t.settings for t in chosen if t.arm}.values())
     return History(
         folder,
         len(found.trials),

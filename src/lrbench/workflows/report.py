@@ -18,21 +18,24 @@ from lrbench.record.reader import UNREADABLE, Status, read_json, read_record
 from lrbench.report.charts.curves import curves
 from lrbench.report.charts.differences import differences
 from lrbench.report.charts.layers import MOST, layers
-from lrbench.report.charts.picture import Picture
+from lrbench.report.charts.picture import Picture, drawing_many
 from lrbench.report.charts.seeds import seeds
 from lrbench.report.charts.sensitivity import sensitivity
 from lrbench.report.comparison.values import Comparison, Task
 from lrbench.report.document.blocks import Block, Document
 from lrbench.report.escapes import printable
+from lrbench.report.remarks import read_remarks
+from lrbench.report.runs import read_runs
 from lrbench.report.sections.answer import answer
 from lrbench.report.sections.comparisons import comparisons
 from lrbench.report.sections.doubts import flags, limitations
 from lrbench.report.sections.facts import Cost, Facts, Origins
 from lrbench.report.sections.origin import again, environment
 from lrbench.report.sections.question import equal, question
+from lrbench.report.sections.remarks import remarks
 from lrbench.report.sections.restarts import restarts as told_restarts
 from lrbench.report.sections.results import outcomes, results
-from lrbench.report.traces.layers import read_layers
+from lrbench.report.traces.layers import has_layers, read_layers
 from lrbench.report.traces.places import place_of
 from lrbench.report.traces.read import read_traces
 from lrbench.workflows.check import check
@@ -50,6 +53,7 @@ SECTIONS = (
     flags,
     outcomes,
     limitations,
+    remarks,
     environment,
     again,
 )
@@ -131,42 +135,44 @@ def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any)
     except PairingError as error:
         refusal = printable("; ".join(problem.relation for problem in error.problems))
         comparison = described_in(folder, metric, level)
-    summary = summarize(folder, metric=metric, level=level)
+    summary = summarize(folder, metric=metric, level=level, with_flags=False)
     checked = check(folder)
     told = restarts(folder)
     looks = looks_of(comparison)
-    return _pictured(
-        Facts(
-            name=printable(folder.resolve().name),
-            path=printable(str(folder)),
-            metrics=summary.metrics,
-            level=level,
-            arms=summary.arms,
-            equal=summary.equal,
-            comparison=comparison,
-            refusal=refusal,
-            ledgers=told.arms,
-            associations=told.associations,
-            flags=checked.flags,
-            flag_notices=checked.notices,
-            notices=tuple(dict.fromkeys((*summary.notices, *comparison.notices))),
-            skipped=summary.skipped,
-            origins=_origins(folder, comparison),
-            looks=looks,
-            curves={},
-            sensitivities={},
-            differences={},
-            seeds={},
-            layers={},
-        ),
-        folder,
+    facts = Facts(
+        name=printable(folder.resolve().name),
+        path=printable(str(folder)),
+        metrics=summary.metrics,
+        level=level,
+        arms=summary.arms,
+        equal=summary.equal,
+        comparison=comparison,
+        refusal=refusal,
+        ledgers=told.arms,
+        associations=told.associations,
+        flags=checked.flags,
+        flag_notices=checked.notices,
+        notices=tuple(dict.fromkeys((*summary.notices, *comparison.notices))),
+        skipped=summary.skipped,
+        origins=_origins(folder, comparison),
+        remarks=read_remarks(folder, (row["run"] for row in read_runs(folder)[0])),
+        looks=looks,
+        curves={},
+        sensitivities={},
+        differences={},
+        seeds={},
+        layers={},
+        layered={},
     )
+    with drawing_many():
+        return _pictured(facts, folder)
 
 
 def _pictured(facts: Facts, folder: Path) -> Facts:
     """With the pictures of every task; their names are those of their places on the page."""
     found: dict[str, dict[str, Any]] = {
-        name: {} for name in ("curves", "sensitivities", "differences", "seeds", "layers")
+        name: {}
+        for name in ("curves", "sensitivities", "differences", "seeds", "layers", "layered")
     }
     comparison = facts.comparison
     settings: dict[str, Any] = {
@@ -188,6 +194,9 @@ def _pictured(facts: Facts, folder: Path) -> Facts:
         found["layers"][task.label] = tuple(
             _placed(replace(picture, name=f"layers-{number}"), place, task)
             for number, picture in enumerate(_layers(folder, task))
+        )
+        found["layered"][task.label] = sum(
+            has_layers(folder, one.own.runs) for one in task.contenders
         )
     pictures_of: dict[str, Any] = found
     return replace(facts, **pictures_of)

@@ -75,7 +75,7 @@ def restarts(path: Path) -> Restarts:
     first = next(iter(find_records(folder)), None)
     if first is None:
         raise ConfigError("must hold records of runs", key=str(path), remedy="lrbench run")
-    return Restarts(path, _of_record(folder, path)) if first == folder else _of_folder(folder, path)
+    return Restarts(path, _of_record(folder, path)) if first == folder else _of_folder(path)
 
 
 def _of_record(folder: Path, path: Path) -> Ledger:
@@ -91,12 +91,12 @@ def _of_record(folder: Path, path: Path) -> Ledger:
         raise DamageError(error.problems) from error
 
 
-def _of_folder(folder: Path, path: Path) -> Restarts:
-    rows, skipped, mismatches = read_runs(folder)
+def _of_folder(path: Path) -> Restarts:
+    rows, skipped, mismatches = read_runs(path)
     ledgers: dict[str, list[Ledger]] = {}
     kept: list[Row] = []
     for row in rows:
-        record = read_record(folder / row["run"])
+        record = read_record(path / row["run"])
         try:
             ledger = _counted_as(row["status"], record)
         except (RecordError, OSError, LookupError, TypeError) as error:

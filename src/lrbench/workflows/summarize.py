@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.errors import ConfigError, nearest
-from lrbench.record import layout
 from lrbench.record.reader import Status
 from lrbench.record.test_uses import occasions
 from lrbench.report import notices
@@ -24,6 +23,7 @@ from lrbench.report.plans import read_plans
 from lrbench.report.runs import BEST, Goal, Row, Skipped, instead, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
+from lrbench.report.traces.places import place_of
 from lrbench.workflows.check import is_quick, quick_flags
 
 
@@ -54,7 +54,8 @@ class Summary:
     mismatches : tuple of str
         Runs of a seed that do not share what they must share: their arms cannot be compared.
     flags : tuple of Flag or None
-        Sanity flags as far as they cost next to nothing; None where there are too many runs.
+        Sanity flags as far as they cost next to nothing; None where there are too many runs,
+        or they were not asked for.
     has_read_logs : bool
         Whether the flags are of logs of updates too.
     test_uses : tuple of str
@@ -88,6 +89,7 @@ def summarize(
     by: str | None = None,
     target: float | None = None,
     level: float = 0.95,
+    with_flags: bool = True,
 ) -> Summary:
     """Describe the runs in ``folder`` arm by arm, finished or not.
 
@@ -103,6 +105,8 @@ def summarize(
         Count the steps until an evaluation is at least this good.
     level : float in (0, 1)
         Coverage of the intervals of the means.
+    with_flags : bool
+        Whether to look for sanity flags too.
 
     Raises
     ------
@@ -133,8 +137,7 @@ def summarize(
         *notices.of_datasets(apart),
         *notices.of_mixed(mixed_in(frame, asked, apart) if asked else ()),
     )
-    is_record = (folder / layout.SPEC).exists()
-    uses = {row["run"]: occasions(folder if is_record else folder / row["run"]) for row in rows}
+    uses = {row["run"]: occasions(place_of(folder, row["run"])) for row in rows}
     return Summary(
         path=folder,
         metrics=_metrics(rows, metric),
@@ -146,7 +149,7 @@ def summarize(
         notices=said,
         skipped=(*skipped, *damaged),
         mismatches=tuple(map(str, mismatches)),
-        flags=quick_flags(folder, rows, skipped, mismatches, uses),
+        flags=quick_flags(folder, rows, skipped, mismatches, uses) if with_flags else None,
         has_read_logs=is_quick(rows),
         test_uses=tuple(sorted({one for of_run in uses.values() for one in of_run})),
     )

@@ -16,6 +16,7 @@ from lrbench.report.charts.parts import (
     colour,
     dash,
     extent,
+    fixed_y,
     value_axis,
     value_scale,
 )
@@ -147,7 +148,7 @@ class _Panels:
             grid=False, labels=is_last, ticks=is_last, title="step" if is_last else None
         )
         x = alt.X("step:Q", axis=axis).scale(domain=[0, self.total], nice=False)
-        y = {"x": x, "color": self.colour, "detail": "lr:N"}
+        y = {"x": x, "color": self.colour, "detail": alt.Detail("lr:N")}
         scale = self.scales[kind]
         base = alt.Chart(alt.NamedData(kind)).transform_flatten(
             ["step", "mean", "low", "high", "n"]
@@ -174,7 +175,7 @@ class _Panels:
                 .title(y_title)
                 .scale(scale)
                 .axis(value_axis(scale, lines=4, minExtent=_LABELS)),
-                y2="high:Q",
+                y2=alt.Y2("high:Q"),
                 **y,
             ),
             base.transform_calculate(
@@ -261,11 +262,11 @@ class _Panels:
             {"step": rounded(2 * self.total / 3), "end": self.total, "phase": "last third"},
         ]
         base = alt.Chart(alt.InlineData(values=thirds))
-        yield base.mark_rect(color=MIDDLE, opacity=0.09, clip=True).encode(x=x, x2="end:Q")
+        yield base.mark_rect(color=MIDDLE, opacity=0.09, clip=True).encode(x=x, x2=alt.X2("end:Q"))
         if has_text:
             yield base.mark_text(
                 align="left", baseline="bottom", dy=-2, color=MIDDLE, fontSize=10
-            ).encode(x=x, y=alt.value(0), text="phase:N")
+            ).encode(x=x, y=fixed_y(0), text=alt.Text("phase:N"))
 
     def _seeds(self, kind: str, x: alt.X, scale: alt.Scale) -> Any:
         return (
@@ -277,7 +278,7 @@ class _Panels:
                 x=x,
                 y=alt.Y("value:Q").scale(scale),
                 color=self.colour,
-                detail="run:N",
+                detail=alt.Detail("run:N"),
                 tooltip=[
                     alt.Tooltip("arm:N", title="arm"),
                     alt.Tooltip("lr:Q", title="base rate"),
@@ -299,7 +300,7 @@ class _Panels:
             yield rules.encode(tooltip=tooltip, **at)
         if kind == "train_loss":
             marks = base.mark_point(shape="triangle-down", filled=True, opacity=1, size=90)
-            yield marks.encode(y=alt.value(6), tooltip=tooltip, **at)
+            yield marks.encode(y=fixed_y(6), tooltip=tooltip, **at)
 
 
 def _named(arm: ArmTrace) -> dict[str, Any]:
@@ -386,14 +387,15 @@ def _caption(traces: Traces, rate: float | None, panels: _Panels) -> Iterator[st
     if traces.bin_width > 1:
         yield (
             f"To be drawn, {traces.bin_width} updates are one point: of the losses their mean, of "
-            "the learning rate the first, last, smallest and largest of longer parts."
+            "the learning rate the first, last, smallest and largest of longer parts (M4)."
         )
     if panels.is_log:
         yield "Losses on a logarithmic axis."
     if len(panels.strong) < len(traces.arms):
         yield "What lies far beyond those drawn strongly is cut off."
     if any(arm.restarts for arm in traces.arms):
-        yield "Triangles and dotted lines: warm restarts, at the median step over seeds."
+        marks = "Triangles and dotted lines" if panels.has_rules else "Triangles"
+        yield f"{marks}: warm restarts, at the median step over seeds."
     if len(traces.total_steps) == 1:
         yield "Shaded: the first and the last third of the updates."
     else:

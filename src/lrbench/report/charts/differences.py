@@ -9,7 +9,7 @@ from typing import Any
 import altair as alt
 
 from lrbench.report.charts.look import FAINT, MIDDLE, WIDTH, Look
-from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, shape
+from lrbench.report.charts.parts import NAMES, chosen, colour, dimmed, fixed_x, shape
 from lrbench.report.charts.picture import Picture
 from lrbench.report.charts.thinning import rounded
 from lrbench.report.comparison.tables import is_repeated
@@ -99,7 +99,7 @@ def _panel(
         band = alt.Chart(alt.NamedData("margin"))
         layers.append(
             band.mark_rect(color=MIDDLE, opacity=0.12).encode(
-                x=alt.X("low:Q", axis=axis).scale(scale), x2="high:Q"
+                x=alt.X("low:Q", axis=axis).scale(scale), x2=alt.X2("high:Q")
             )
         )
     layers += [
@@ -111,17 +111,22 @@ def _panel(
         .mark_tick(orient="vertical", size=10, thickness=1, clip=True)
         .encode(
             x=alt.X("value:Q", axis=axis).scale(scale),
-            tooltip=["row:N", "seed:Q", alt.Tooltip("value:Q", title="difference")],
+            tooltip=[
+                *map(alt.Tooltip, ("row:N", "seed:Q")),
+                alt.Tooltip("value:Q", title="difference"),
+            ],
             **(look | {"opacity": dimmed(0.6)}),
         ),
         base.transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2.5, clip=True)
-        .encode(x=alt.X("low:Q", axis=axis).scale(scale), x2="high:Q", tooltip=told, **look),
+        .encode(
+            x=alt.X("low:Q", axis=axis).scale(scale), x2=alt.X2("high:Q"), tooltip=told, **look
+        ),
         base.transform_filter("isValid(datum.mean)")
         .mark_point(filled=True, size=110, clip=True)
         .encode(x=at, shape=shape(looks), tooltip=told, **look),
         base.mark_text(align="left", baseline="middle", fontSize=11, color=FAINT, dx=8).encode(
-            x=alt.value("width"), y=y, text="said:N"
+            x=fixed_x("width"), y=y, text=alt.Text("said:N")
         ),
     ]
     return alt.LayerChart(

@@ -113,7 +113,7 @@ def _panel(
         .mark_rect()
         .encode(
             x=x,
-            x2="end:Q",
+            x2=alt.X2("end:Q"),
             y=y,
             color=colour,
             tooltip=[

@@ -32,9 +32,19 @@ def chosen(labels: Sequence[str] = ()) -> alt.VariableParameter:
     return alt.VariableParameter(name="chosen", value=list(labels))
 
 
-def dimmed(strong: float = 1.0) -> Any:
+def dimmed(strong: float = 1.0) -> alt.OpacityValue:
     """Opacity: faint where others are chosen."""
-    return alt.condition(CHOSEN, alt.value(strong), alt.value(min(strong, 0.1)))
+    return alt.OpacityValue(min(strong, 0.1), condition={"test": CHOSEN, "value": strong})
+
+
+def fixed_x(place: float | str) -> alt.XValue:
+    """A place that no data decide: a pixel, or ``width``."""
+    return alt.XValue(place)  # type: ignore[no-untyped-call]
+
+
+def fixed_y(place: float | str) -> alt.YValue:
+    """The same from the top."""
+    return alt.YValue(place)  # type: ignore[no-untyped-call]
 
 
 def extent(values: Sequence[float], others: Sequence[float | None], *, is_log: bool) -> list[float]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from lrbench.report.charts.look import WIDTH, Look, theme
 from lrbench.report.escapes import printable
@@ -76,6 +78,15 @@ class Picture:
                 # altair gives views other names than they were given.
                 parameter["views"] = _views(spec, tuple(parameter["views"]))
         return spec
+
+
+@contextmanager
+def drawing_many() -> Iterator[None]:
+    """Without a check of every part of a chart against Vega-Lite's schema, which tests make: it
+    takes as long as everything else that is done to a chart.
+    """
+    with debug_mode(False):
+        yield
 
 
 def _views(spec: dict[str, Any], prefixes: tuple[str, ...]) -> list[str]:

@@ -15,6 +15,7 @@ from lrbench.report.charts.parts import (
     colour,
     dimmed,
     extent,
+    fixed_x,
     shape,
     value_axis,
     value_scale,
@@ -86,7 +87,7 @@ def seeds(
     chart = alt.LayerChart(
         layer=[
             base.mark_rule(strokeWidth=7, clip=True).encode(
-                x=x("low"), x2="high:Q", opacity=dimmed(0.28), tooltip=told, **look
+                x=x("low"), x2=alt.X2("high:Q"), opacity=dimmed(0.28), tooltip=told, **look
             ),
             base.mark_tick(orient="vertical", size=18, thickness=2.5, clip=True).encode(
                 x=x("mean"), opacity=dimmed(), tooltip=told, **look
@@ -97,7 +98,9 @@ def seeds(
                 x=x("value"),
                 shape=shape(shown),
                 opacity=dimmed(0.9),
-                size=alt.condition(same, alt.value(170), alt.value(45)),
+                size=alt.SizeValue(
+                    45, condition={"param": same.name, "value": 170, "empty": False}
+                ),
                 tooltip=[
                     alt.Tooltip("row:N", title="arm"),
                     alt.Tooltip("seed:Q", title="seed"),
@@ -109,7 +112,7 @@ def seeds(
             .add_params(same),
             base.transform_filter("datum.diverged > 0")
             .mark_text(align="right", baseline="middle", fontSize=11, color=MIDDLE)
-            .encode(x=alt.value("width"), y=y, text="said:N"),
+            .encode(x=fixed_x("width"), y=y, text=alt.Text("said:N")),
         ],
         width=WIDTH,
         height=ROW * len(arms),

@@ -17,6 +17,7 @@ from lrbench.report.charts.parts import (
     dash,
     dimmed,
     extent,
+    fixed_y,
     shape,
     value_axis,
     value_scale,
@@ -93,11 +94,14 @@ def sensitivity(
             .encode(
                 y=y_of("value"),
                 opacity=dimmed(0.6),
-                tooltip=["arm:N", "lr:Q", "seed:Q", alt.Tooltip("value:Q", title=title_of_y)],
+                tooltip=[
+                    *map(alt.Tooltip, ("arm:N", "lr:Q", "seed:Q")),
+                    alt.Tooltip("value:Q", title=title_of_y),
+                ],
                 **look,
             ),
             base.mark_rule(strokeWidth=2, clip=True).encode(
-                y=y_of("low"), y2="high:Q", opacity=dimmed(), tooltip=told, **look
+                y=y_of("low"), y2=alt.Y2("high:Q"), opacity=dimmed(), tooltip=told, **look
             ),
             base.mark_line(strokeWidth=2, clip=True).encode(
                 y=y, strokeDash=dash(shown), opacity=dimmed(), **look
@@ -110,7 +114,7 @@ def sensitivity(
             .encode(y=y, opacity=dimmed(), tooltip=told, **look),
             base.transform_filter("datum.diverged > 0")
             .mark_text(text="×", fontSize=18, dy=4)
-            .encode(y=alt.value(0), opacity=dimmed(), tooltip=told, **look),
+            .encode(y=fixed_y(0), opacity=dimmed(), tooltip=told, **look),
         ],
         width=WIDTH,
         height=HEIGHT,

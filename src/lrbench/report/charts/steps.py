@@ -62,7 +62,7 @@ def step_chart(series: Sequence[Series], *, title: str, subtitle: str, y_title: 
     curves = (
         alt.Chart(alt.InlineData(values=[point for one in series for point in _points(one)]))
         .mark_line(interpolate="step-after", strokeWidth=2, strokeJoin="round")
-        .encode(x=x, y=y, color=colour, strokeDash=dash, detail="series:N")
+        .encode(x=x, y=y, color=colour, strokeDash=dash, detail=alt.Detail("series:N"))
     )
     layers = [curves]
     marked = sorted({step for one in series for step in one.marked})

@@ -9,7 +9,7 @@ def thin(values: Sequence[float], buckets: int) -> list[int]:
     """Steps with which a long series looks the same as with all.
 
     Of each of ``buckets`` equal parts these are the first and the last step and the first ones with
-    the smallest and the largest value: a peak of a single step is kept, and so is a jump.
+    the smallest and the largest value (M4): a peak of a single step is kept, and so is a jump.
 
     Parameters
     ----------
@@ -26,6 +26,11 @@ def thin(values: Sequence[float], buckets: int) -> list[int]:
     --------
     >>> thin([0.0, 0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0], 1)
     [0, 3, 8]
+
+    References
+    ----------
+    Jugel, Jerzak, Hackenbroich & Markl 2014, M4: A Visualization-Oriented Time Series Data
+    Aggregation, PVLDB 7(10), 797-808.
     """
     total = len(values)
     if total <= 4 * buckets:

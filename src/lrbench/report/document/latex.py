@@ -15,13 +15,14 @@ from lrbench.report.document.blocks import (
     Paragraph,
     Shown,
 )
-from lrbench.report.escapes import latex
+from lrbench.report.escapes import latex, latex_line, latex_typed
 from lrbench.report.tables import Column
 from lrbench.report.tables import to_latex as table
 
 _PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage[T1]{fontenc}
 \usepackage[margin=2.2cm]{geometry}
+\usepackage{textcomp}
 \usepackage{booktabs,graphicx}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
@@ -50,10 +51,10 @@ def _block(block: Block) -> Iterator[str]:
         case Bullets(items):
             yield _items(items)
         case Commands(lines):
-            told = r" \\".join(latex(line) for line in lines)
-            yield rf"{{\ttfamily\small {told}\par}}"
+            told = "\\\\\n".join(map(latex_typed, lines))
+            yield rf"{{\ttfamily\small\raggedright {told}\par}}"
         case Listing(title, columns, notes):
-            yield rf"\textit{{{latex(title)}}}"
+            yield rf"\textit{{{latex(title)}}}\par\nopagebreak"
             for part in _parts(columns):
                 yield f"{_SHRUNK}{table(part)}}}"
             if notes:
@@ -70,5 +71,5 @@ def _parts(columns: Sequence[Column]) -> Iterator[list[Column]]:
 
 
 def _items(items: tuple[str, ...]) -> str:
-    lines = "\n".join(rf"\item {latex(item)}" for item in items)
+    lines = "\n".join(rf"\item {latex_line(item)}" for item in items)
     return f"\\begin{{itemize}}\n{lines}\n\\end{{itemize}}"

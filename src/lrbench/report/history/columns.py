@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lrbench.errors import Problem, nearest
@@ -48,7 +49,7 @@ class Table:
     trials: Sequence[Trial]
     flags: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def settings(self) -> list[str]:
         """Every setting that any of them has, in the order of a specification."""
         arms = {trial.arm: trial.settings for trial in self.trials}

@@ -110,7 +110,7 @@ def _find(
     foreign: list[str] = []
     for name in names:
         entry = index.get(name)
-        if entry and _stamp(f"{folder}/{name}", entry.sources)[0] == entry.stamp:
+        if entry and _stamp(f"{folder}/{name}", entry.sources) == entry.stamp:
             entries[name] = entry
         elif not name or is_record(folder / name):
             unknown.append(name)
@@ -262,11 +262,11 @@ def _read(path: Path) -> tuple[Entry, bool]:
     """What an entry of a record would be, and whether it may be kept, damage or not."""
     begun = time.time_ns()
     sources = _sources(path)
-    stamp, newest = _stamp(str(path), sources)
+    stamp = _stamp(str(path), sources)
     trial = read_trial(path)
     # Whoever changed it meanwhile, or just before, in the same tick of the clock, is asked again.
-    is_settled = stamp and newest < begun - SETTLED_NS
-    is_as_before = (sources, stamp) == (_sources(path), _stamp(str(path), sources)[0])
+    is_settled = stamp and _newest(str(path), sources) < begun - SETTLED_NS
+    is_as_before = (sources, stamp) == (_sources(path), _stamp(str(path), sources))
     return Entry(sources, stamp, trial), bool(is_settled and is_as_before)
 
 
@@ -286,15 +286,20 @@ def _sources(path: Path) -> str:
     return "\n".join(["", *found])
 
 
-def _stamp(folder: str, sources: str) -> tuple[str, int]:
-    """A digest of the state of these files, and the latest of their times in ns.
-
-    Empty where one of them is not there.
-    """
-    try:
-        facts = [os.lstat(f"{folder}/{name}") for name in sources.split("\n")]
-    except (OSError, ValueError):
-        return "", 0
+def _stamp(folder: str, sources: str) -> str:
+    """A digest of the state of these files; empty where one of them is not there."""
+    facts = _facts(folder, sources)
     state = [(f.st_ino, f.st_size, f.st_mtime_ns, f.st_ctime_ns) for f in facts]
-    stamp = hashlib.blake2b(repr(state).encode(), digest_size=12).hexdigest()
-    return stamp, max(max(times[2:]) for times in state)
+    return hashlib.blake2b(repr(state).encode(), digest_size=12).hexdigest() if facts else ""
+
+
+def _newest(folder: str, sources: str) -> int:
+    """The latest of the times of these files, in ns; 0 where one of them is not there."""
+    return max((max(f.st_mtime_ns, f.st_ctime_ns) for f in _facts(folder, sources)), default=0)
+
+
+def _facts(folder: str, sources: str) -> list[os.stat_result]:
+    try:
+        return [os.lstat(f"{folder}/{name}") for name in sources.split("\n")]
+    except (OSError, ValueError):
+        return []

@@ -118,12 +118,12 @@ def _exact(column: str, value: Any) -> Any:
 
 
 def _remarks(record: Record, rows: Sequence[Row]) -> list[str]:
-    planned = _planned(record)
     trigger = record.spec.get("trigger")
     steps = record.spec["train"]["steps"]
-    made = record.updates if not record.status.is_finished else record.result.get("diverged_at")
     if record.status is Status.COMPLETE:
         return [] if rows else [_why_none(record, trigger, steps)]
+    planned = _planned(record)
+    made = record.updates if not record.status.is_finished else record.result.get("diverged_at")
     open_ones = [step for step in planned[len(rows) :] if made is not None and step <= made]
     if record.status is Status.DIVERGED:
         told = "it diverged" if made is None else f"it diverged at update {made}"

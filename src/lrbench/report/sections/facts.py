@@ -10,6 +10,7 @@ from lrbench.report.charts.look import Look
 from lrbench.report.charts.picture import Picture
 from lrbench.report.comparison.values import Comparison
 from lrbench.report.frames import Arm
+from lrbench.report.remarks import Remarks
 from lrbench.report.restarts.arms import ArmLedger
 from lrbench.report.restarts.timing import Association
 from lrbench.report.runs import Skipped
@@ -86,8 +87,11 @@ class Facts:
     notices : tuple of str
     skipped : tuple of Skipped
     origins : Origins
+    remarks : Remarks
     looks : tuple of Look
     curves, sensitivities, differences, seeds, layers : mapping of task label to pictures
+    layered : mapping of task label to int
+        Contenders that have layers around restarts, drawn or not.
     """
 
     name: str
@@ -105,12 +109,14 @@ class Facts:
     notices: tuple[str, ...]
     skipped: tuple[Skipped, ...]
     origins: Origins
+    remarks: Remarks
     looks: tuple[Look, ...]
     curves: Mapping[str, Picture]
     sensitivities: Mapping[str, Picture]
     differences: Mapping[str, Picture]
     seeds: Mapping[str, Picture]
     layers: Mapping[str, tuple[Picture, ...]]
+    layered: Mapping[str, int]
 
     @property
     def metric(self) -> str:

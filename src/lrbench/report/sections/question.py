@@ -15,6 +15,9 @@ from lrbench.report.sections.words import sentence
 from lrbench.report.settings import show
 from lrbench.report.tables import Column
 
+MOST = 12
+"""Different notes from the launch that are shown, those of most runs; the others are counted."""
+
 
 def question(facts: Facts) -> Iterator[Block]:
     """What is compared, by what, on what."""
@@ -39,8 +42,11 @@ def question(facts: Facts) -> Iterator[Block]:
         yield Paragraph(
             f"Differences smaller than {short(found.margin)} were said to be of no matter."
         )
-    for note, runs in facts.origins.notes.items():
+    notes = sorted(facts.origins.notes.items(), key=lambda pair: -pair[1])
+    for note, runs in notes[:MOST]:
         yield Paragraph(f"Noted at launch ({_runs(runs)}): {printable(note)}", "faint")
+    if len(notes) > MOST:
+        yield Paragraph(f"And {len(notes) - MOST} other notes at launch.", "faint")
 
 
 def equal(facts: Facts) -> Iterator[Block]:

@@ -72,9 +72,25 @@ def restarts(facts: Facts) -> Iterator[Block]:
     found = list(timing.tell(facts.associations, facts.level))
     if found:
         yield Listing(found[0], (), (*(line.strip() for line in found[1:]), timing.NOTE))
-    for pictures in facts.layers.values():
-        for picture in pictures:
-            yield Shown(picture)
+    yield from _layers(facts)
+
+
+def _layers(facts: Facts) -> Iterator[Block]:
+    for task, pictures in facts.layers.items():
+        if facts.layered[task] > len(pictures) > 0:
+            which = f" --task {quote(task)}" if task else ""
+            yield Paragraph(
+                f"{f'{task}: ' if task else ''}layers around restarts are drawn of {len(pictures)} "
+                f"of {facts.layered[task]} contenders that have them: the first ones in the order "
+                "of the tables (the baseline, then by name), however they did. The others:"
+            )
+            yield Commands(
+                (
+                    f"lrbench plot {quote(facts.path)} --kind layers{which} --arm CONTENDER "
+                    "-o layers.html",
+                )
+            )
+        yield from map(Shown, pictures)
 
 
 def _columns(places: Sequence[_Place]) -> Iterator[Column]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from lrbench.errors import RecordError
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.record.series import Series, read_series
-from lrbench.report.restarts.ledger import read_ledger
+from lrbench.report.restarts.ledger import Row, read_ledger
 from lrbench.report.runs import Skipped, reason
 from lrbench.report.traces.places import place_of
 
@@ -81,8 +82,8 @@ def read_layers(
             record = read_record(place_of(folder, run))
             if record.status is not Status.COMPLETE:
                 continue
-            ledger = read_ledger(record).restarts
-            if not ledger or not ledger[0]["layers"]:
+            ledger = _restarts(record)
+            if not ledger:
                 continue
             names = tuple(layer["layer"] for layer in ledger[0]["layers"])
             total = max(total, len(ledger))
@@ -99,6 +100,22 @@ def read_layers(
                     found.setdefault((place, measure), []).append(part)
     order = [(place, measure) for measure in MEASURES for place in range(1, most + 1)]
     return [_middle(key, names, found[key]) for key in order if key in found], total, skipped
+
+
+def has_layers(folder: Path, runs: Sequence[str]) -> bool:
+    """Whether a complete one of the runs has restarts whose ledger tells of its layers."""
+    for run in runs:
+        record = read_record(place_of(folder, run))
+        with suppress(RecordError, OSError, LookupError, TypeError, ValueError):
+            if record.status is Status.COMPLETE and _restarts(record):
+                return True
+    return False
+
+
+def _restarts(record: Record) -> Sequence[Row]:
+    """Those of its ledger, if it tells of layers."""
+    ledger = read_ledger(record).restarts
+    return ledger if ledger and ledger[0]["layers"] else ()
 
 
 def _values(record: Record, layers: int) -> dict[str, tuple[NDArray[np.int64], Floats]]:
