@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli import console, flags
+from lrbench.cli.options import Baseline, By, Level, Margin, Metric, TuneSeeds
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -34,46 +35,21 @@ class Format(StrEnum):
 
 def compare(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.")],
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="What the others are held against: schedule=constant, or a name as shown.",
-            metavar="SETTING=VALUE",
-            show_default=False,
-        ),
-    ] = None,
-    metric: Annotated[
-        str, typer.Option(help="The metric that decides: val_loss or val_accuracy.")
-    ] = "val_loss",
-    by: Annotated[
-        str, typer.Option(help="What is compared: settings, or components with all of theirs.")
-    ] = "schedule",
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="The largest difference that does not matter: tests for equivalence.",
-            show_default=False,
-        ),
-    ] = None,
+    baseline: Baseline = None,
+    metric: Metric = "val_loss",
+    by: By = "schedule",
+    margin: Margin = None,
     target: Annotated[
         float | None,
         typer.Option(
             help="Compare the updates until an evaluation is this good.", show_default=False
         ),
     ] = None,
-    tune_seeds: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="The first so many seeds choose the learning rates, and the others are reported.",
-        ),
-    ] = 0,
+    tune_seeds: TuneSeeds = 0,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Each against each, not all against the baseline.")
     ] = False,
-    level: Annotated[
-        float, typer.Option(help="Coverage of the intervals; tests have the rest as their size.")
-    ] = 0.95,
+    level: Level = 0.95,
     form: Annotated[
         Format, typer.Option("--format", help="How the comparison is written.")
     ] = Format.TEXT,

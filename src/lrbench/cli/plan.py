@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import out, put, put_json, say
-from lrbench.cli.options import ConfigDir, Json, Overrides
+from lrbench.cli.options import ConfigDir, Json, Metric, Overrides
 
 if TYPE_CHECKING:
     from lrbench.stats.pilot import Spread
@@ -41,9 +41,7 @@ def plan(
             metavar="DIR",
         ),
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="The metric to compare by: val_loss or val_accuracy.")
-    ] = "val_loss",
+    metric: Metric = "val_loss",
     comparisons: Annotated[
         int | None,
         typer.Option(

@@ -27,11 +27,12 @@ from lrbench.record.series import read_series
 from lrbench.record.test_uses import occasions
 from lrbench.report import notices
 from lrbench.report.restarts.ledger import read_ledger
-from lrbench.report.runs import COUNTED, Row, Skipped, instead, read_runs, reason
+from lrbench.report.runs import COUNTED, Row, Skipped, read_runs, reason
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.flags import Besides, all_flags
 from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
 from lrbench.spec.canonical import digest, parse
+from lrbench.workflows.asked import check_folder
 from lrbench.workflows.expected import expected_rates
 
 COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
@@ -88,9 +89,7 @@ def check(folder: Path) -> Checked:
     ConfigError
         There is no record in ``folder``. Damaged ones do not raise: they are in ``skipped``.
     """
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "check"))
+    check_folder(folder, "check")
     rows, skipped, mismatches = read_runs(folder)
     if not rows and all(one.status == "foreign" for one in skipped):
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")

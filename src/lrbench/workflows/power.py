@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from lrbench.errors import ConfigError, nearest
+from lrbench.errors import ConfigError
 from lrbench.report import notices
 from lrbench.report.frames import one_row_an_arm, runs_frame, settings_in
 from lrbench.report.runs import BEST, COUNTED, Row, read_runs
@@ -26,6 +26,7 @@ from lrbench.spec.canonical import canonical, parse
 from lrbench.stats.holm import strictest_level
 from lrbench.stats.pilot import Spread, spread_of
 from lrbench.stats.power import LEVEL, POWER, least_effect, noether_seeds, power_at, seeds_for
+from lrbench.workflows.asked import check_level, check_metric
 from lrbench.workflows.sweep import SweepPlan, plan_sweep
 
 PILOT_SEEDS: Final = 5
@@ -210,14 +211,8 @@ def _check(
     if seeds is not None and seeds < 2:
         relation = "must be at least 2: one seed has no interval"
         raise ConfigError(relation, key="--seeds", got=seeds, remedy="--seeds 10")
-    if not 0.5 < level < 1:
-        relation = "must be between 0.5 and 1"
-        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
-    if metric not in BEST:
-        close = nearest(metric, BEST)
-        relation = f"must be one of {', '.join(BEST)}"
-        remedy = f"--metric {close}" if close else None
-        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
+    check_level(level)
+    check_metric(metric)
     if source is not None and not source.is_dir():
         relation = "must be a folder of results" if source.exists() else "must exist"
         raise ConfigError(relation, key="--from", got=str(source), remedy="--from results")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lrbench.errors import ConfigError, nearest
+from lrbench.errors import ConfigError
 from lrbench.record import layout
 from lrbench.record.reader import Status
 from lrbench.record.test_uses import occasions
@@ -21,9 +20,10 @@ from lrbench.report.frames import (
     settings_in,
 )
 from lrbench.report.plans import read_plans
-from lrbench.report.runs import BEST, Goal, Row, Skipped, instead, read_runs
+from lrbench.report.runs import BEST, Goal, Row, Skipped, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
+from lrbench.workflows.asked import check_folder, check_level, check_metric, check_target
 from lrbench.workflows.check import is_quick, quick_flags
 
 
@@ -110,7 +110,10 @@ def summarize(
         An option is wrong, or there is no record in ``folder``. Damaged records do not raise: they
         are in ``skipped``.
     """
-    _check(folder, metric, target, level)
+    check_folder(folder, "summarize")
+    check_metric(metric)
+    check_level(level, above=0)
+    check_target(target)
     goal = None if target is None else Goal(metric, target)
     rows, skipped, mismatches = read_runs(folder, goal)
     if not rows and all(one.status == "foreign" for one in skipped):
@@ -150,24 +153,6 @@ def summarize(
         has_read_logs=is_quick(rows),
         test_uses=tuple(sorted({one for of_run in uses.values() for one in of_run})),
     )
-
-
-def _check(folder: Path, metric: str, target: float | None, level: float) -> None:
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "summarize"))
-    if metric not in BEST:
-        relation = f"must be one of {', '.join(BEST)}"
-        close = nearest(metric, BEST)
-        remedy = f"--metric {close}" if close else None
-        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
-    if not 0 < level < 1:
-        relation = "must be between 0 and 1"
-        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
-    if target is not None and not math.isfinite(target):
-        raise ConfigError(
-            "must be a finite number", key="--target", got=target, remedy="--target 0.5"
-        )
 
 
 def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:
