@@ -50,6 +50,9 @@ def compare(
         bool, typer.Option("--all-pairs", help="Each against each, not all against the baseline.")
     ] = False,
     level: Level = 0.95,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every table, not only those the answer rests on.")
+    ] = False,
     form: Annotated[
         Format, typer.Option("--format", help="How the comparison is written.")
     ] = Format.TEXT,
@@ -58,6 +61,8 @@ def compare(
     ] = False,
 ) -> None:
     """Compare schedules seed by seed: difference, interval, verdict.
+
+    The answer comes first, then the table of pairs, then what supports it and what it cost.
 
     Every contender is held against the baseline on three footings: each at its own best learning
     rate, at equal learning rate, and after equally many tuning trials. Differences are paired by
@@ -69,6 +74,7 @@ def compare(
     so that nothing can be compared.
     """
     from lrbench.report.comparison import tables
+    from lrbench.report.comparison.screen import answer
     from lrbench.workflows.check import check
     from lrbench.workflows.compare import compare as work
 
@@ -90,37 +96,34 @@ def compare(
     if as_json or form is Format.JSON:
         from dataclasses import asdict
 
-        plain = asdict(found) | {"path": str(found.path)}
+        plain = asdict(found) | {"path": str(found.path), "answer": answer(found)}
         console.put_json(plain | {"flags": [asdict(flag) for flag in doubts]})
     elif form is Format.CSV:
         console.put(tables.to_csv(found))
     elif form is Format.TEXT:
-        for line in _text(found, max(NARROWEST, shutil.get_terminal_size().columns)):
+        width = max(NARROWEST, shutil.get_terminal_size().columns)
+        for line in _text(found, width, is_full=full):
             console.put(line)
     else:
-        console.put("\n\n".join(_marked_up(found, form)))
+        console.put("\n\n".join(_marked_up(found, form, is_full=full)))
     for notice in (*found.notices, *flags.told(doubts, folder, is_whole=True)):
         console.say(notice)
     if any(one.status == "corrupt" for one in found.skipped):
         raise typer.Exit(int(ExitCode.RUN_FAILED))
 
 
-def _text(found: Comparison, width: int) -> Iterator[str]:
-    from lrbench.report.comparison import tables
+def _text(found: Comparison, width: int, *, is_full: bool) -> Iterator[str]:
+    from lrbench.report.comparison.screen import parts
     from lrbench.report.restarts.grid import fill
 
-    for line in tables.heading(found):
-        yield from fill(line, width, "  ")
-    for task in found.tasks:
-        yield ""
-        for line in tables.task_heading(task):
-            yield from fill(line, width, "  ")
-        for table in tables.of_task(task, found):
+    for place, part in enumerate(parts(found, is_full=is_full)):
+        if place:
             yield ""
-            yield from _table(table, width)
-    if found.across:
-        yield ""
-        yield from _table(tables.of_across(found.across, found.metric), width)
+        if isinstance(part, list):
+            for line in part:
+                yield from fill(line, width, "  ")
+        else:
+            yield from _table(part, width)
 
 
 def _table(table: Table, width: int) -> Iterator[str]:
@@ -153,9 +156,9 @@ def _parts(columns: list[Column], width: int) -> Iterator[list[Column]]:
         yield part
 
 
-def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
+def _marked_up(found: Comparison, form: Format, *, is_full: bool) -> Iterator[str]:
     from lrbench.report import escapes
-    from lrbench.report.comparison import tables
+    from lrbench.report.comparison.screen import parts
     from lrbench.report.tables import to_latex, to_markdown
 
     is_latex = form is Format.LATEX
@@ -164,17 +167,12 @@ def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
     def say(line: str, mark: str = "") -> str:
         return f"% {escapes.latex(line)}" if is_latex else f"{mark}{escapes.markdown(line)}"
 
-    def parts(table: Table) -> Iterator[str]:
-        yield say(table.title, "### ")
-        if table.columns:
-            yield write(table.columns)
-        if table.notes:
-            yield "\n".join(say(note, "- ") for note in table.notes)
-
-    yield "\n".join(say(line, "- ") for line in tables.heading(found))
-    for task in found.tasks:
-        yield "\n".join(say(line, "- ") for line in tables.task_heading(task))
-        for table in tables.of_task(task, found):
-            yield from parts(table)
-    if found.across:
-        yield from parts(tables.of_across(found.across, found.metric))
+    for part in parts(found, is_full=is_full):
+        if isinstance(part, list):
+            yield "\n".join(say(line, "- ") for line in part)
+            continue
+        yield say(part.title, "### ")
+        if part.columns:
+            yield write(part.columns)
+        if part.notes:
+            yield "\n".join(say(note, "- ") for note in part.notes)

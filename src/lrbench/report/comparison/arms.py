@@ -7,7 +7,7 @@ from typing import Literal
 
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Run
-from lrbench.report.comparison.values import ArmResult, Contender
+from lrbench.report.comparison.values import ArmResult, Contender, Cost
 from lrbench.report.runs import BEST
 from lrbench.stats.aggregate import describe
 from lrbench.stats.basin import Basin, basin
@@ -62,6 +62,7 @@ def contender(
         },
         edge=_edge(best, len(arms)),
         basin=_basin(arms, best, metrics[0]) if len(arms) > 1 else None,
+        cost=sum((arm.cost for arm in arms), Cost()),
     )
 
 
@@ -111,6 +112,7 @@ def _arm(lr: float, runs: Sequence[Run], metrics: Sequence[str], level: float) -
         diverged=diverged,
         divergence=Interval(diverged / n, *clopper_pearson(diverged, n, level)) if n else None,
         unfinished=tuple(sorted({run.seed for run in runs} - set(by_seed))),
+        cost=sum((Cost(1, run.updates, run.wall_s) for run in finished), Cost()),
     )
 
 
