@@ -20,16 +20,15 @@ from lrbench.report.comparison.bases import (
     at_equal_lr,
     at_own_lr,
     cost_curve,
-    pairs_of,
 )
 from lrbench.report.comparison.contenders import (
     Entrant,
     Group,
-    choose_baseline,
     group,
     refuse_baseline,
 )
 from lrbench.report.comparison.courses import courses, runner
+from lrbench.report.comparison.family import lineup, pairs_of
 from lrbench.report.comparison.runs import Run, gather, metrics_of
 from lrbench.report.comparison.values import Basis, BasisKind, Comparison, Contender, Row, Task
 from lrbench.report.escapes import printable
@@ -184,10 +183,10 @@ def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
 def _task(one: Group, asked: Asked) -> Task | None:
     """A task with its comparisons, not yet judged as a family; None where there are none."""
     finished = [one for one in one.entrants if any(run.is_finished for run in one.runs)]
-    first, why = choose_baseline(finished, asked.baseline) if finished else (None, "")
-    if first is None or len(finished) < 2:
+    held = lineup(one, finished, asked.baseline)
+    if held is None:
         return None
-    finished = [first, *(other for other in finished if other is not first)]
+    first, finished = held.entrants[0], list(held.entrants)
     known = metrics_of([run for entrant in finished for run in entrant.runs])
     metrics = (asked.metric, *(name for name in known if name != asked.metric))
     judge = Judge(metrics, asked.margin, asked.level, asked.tuned_on)
@@ -215,7 +214,7 @@ def _task(one: Group, asked: Asked) -> Task | None:
         costs=tuple(cost_curve(member, judge) for member in members),
         courses=courses(runners, judge, asked.goal),
         divergence=tuple(sentences.of_divergence(members, asked.level)),
-        notes=tuple(_notes(one, first, why, members, asked)),
+        notes=tuple(_notes(one, first, held.why, members, asked)),
     )
 
 

@@ -8,7 +8,6 @@ the same one, and both after the same number of trials.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import combinations
 
 from lrbench.report.comparison.arms import outcomes_of
 from lrbench.report.comparison.values import ArmResult, Contender, CostCurve, CostPoint, Row
@@ -18,15 +17,6 @@ from lrbench.stats.best_of import best_shares
 from lrbench.stats.contrast import Contrast, contrast
 
 Outcomes = dict[int, float | None]
-
-
-def pairs_of(
-    contenders: Sequence[Contender], *, all_pairs: bool
-) -> list[tuple[Contender, Contender]]:
-    """Who is held against whom: all against the first, or each against each."""
-    if all_pairs:
-        return list(combinations(contenders, 2))
-    return [(contenders[0], other) for other in contenders[1:]]
 
 
 class Judge:

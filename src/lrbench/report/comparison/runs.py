@@ -12,6 +12,9 @@ from lrbench.errors import RecordError
 from lrbench.record.pairing import Mismatch
 from lrbench.record.reader import UNREADABLE, Record, Status
 from lrbench.report.runs import BEST, Row, Skipped, read_runs
+from lrbench.report.settings import flatten
+from lrbench.spec.canonical import canonical, parse
+from lrbench.spec.run import RunSpec
 
 LR = "optimizer.lr"
 """The setting that every contender is tuned by."""
@@ -115,6 +118,30 @@ def gather(folder: Path) -> tuple[list[Run], list[Skipped], list[Mismatch]]:
         for curve, inputs, updates, wall_s in (seen[row["run"]],)
     ]
     return runs, skipped, mismatches
+
+
+def planned(spec: RunSpec) -> Run:
+    """A run that is to be: what it would be compared as, and nothing of what will come of it."""
+    arm = canonical(spec.arm)
+    row: Row = {
+        "run": spec.run_id,
+        "status": str(Status.INTERRUPTED),
+        "arm": arm,
+        "seed": spec.seed,
+        "budget": spec.total_steps,
+        **flatten(parse(arm)),
+    }
+    return Run(
+        name=spec.run_id,
+        seed=spec.seed,
+        status=Status.INTERRUPTED,
+        steps=spec.total_steps,
+        lr=float(row[LR]),
+        arm=arm,
+        row=row,
+        curve=Curve((), {}),
+        inputs={},
+    )
 
 
 def metrics_of(runs: Sequence[Run]) -> tuple[str, ...]:
