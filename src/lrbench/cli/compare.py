@@ -23,6 +23,10 @@ NARROWEST = 60
 """Columns that the tables need; in a narrower terminal its own folding begins."""
 
 
+NAME_ROOM = 28
+"""Characters of a name that are not folded to make room for figures."""
+
+
 class Format(StrEnum):
     """How the comparison is written."""
 
@@ -144,11 +148,13 @@ def _parts(columns: list[Column], width: int) -> Iterator[list[Column]]:
     from lrbench.report.restarts.grid import excess_width
 
     names = [column for column in columns if column.is_text and column.head[1] != "verdict"]
+    # Names are folded before figures that belong together are parted.
+    room = width + sum(max(0, max(map(len, one.cells)) - NAME_ROOM) for one in names)
     part = list(names)
     for column in columns:
         if column in names:
             continue
-        if len(part) > len(names) and excess_width([*part, column], width) > 0:
+        if len(part) > len(names) and excess_width([*part, column], room) > 0:
             yield part
             part = list(names)
         part.append(column)

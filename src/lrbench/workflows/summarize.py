@@ -126,7 +126,7 @@ def summarize(
     keys = settings_in(frame)
     apart = differing(one_row_an_arm(frame), keys) if rows else ()
     arms = describe_arms(frame, apart or ("schedule",), ["arm"], level, goal) if rows else []
-    asked = parse_by(by, keys) if by is not None and rows else ()
+    asked = parse_by(by, keys, apart) if by is not None and rows else ()
     shown = describe_arms(frame, asked, asked, level, goal) if asked else arms
     said = (
         *notices.of_mismatches(mismatches),

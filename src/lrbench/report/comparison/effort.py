@@ -11,7 +11,7 @@ from lrbench.report.notices import ranges
 from lrbench.report.numbers import duration
 from lrbench.report.tables import Column
 
-CLOCK = "time: by the clock, over all attempts and runs; another on other machines"
+CLOCK = "time: by the clock, over all attempts (of a lane its share); machines differ"
 
 
 def of_cost(task: Task) -> Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from lrbench.report.comparison.sentences import counted, how, lost_in, won_on
 from lrbench.report.comparison.values import Comparison, Row, Task
@@ -15,22 +15,30 @@ NAMED = 3
 _ORDER = ("better", "worse", "equivalent", "identical", "undecided")
 
 
-def headline(task: Task, found: Comparison) -> Iterator[str]:
-    """The verdicts at own best learning rates, decided ones first, and what they rest on."""
+def headlines(found: Comparison) -> Iterator[str]:
+    """The verdicts task by task, then what they rest on: once where that is the same for all."""
+    yield from (headline(task, found) for task in found.tasks)
+    rests = {task.label: rests_on(task, found) for task in found.tasks}
+    if len(set(rests.values())) == 1:
+        yield next(iter(rests.values()))
+    else:
+        yield from (f"{label}: {told}" for label, told in rests.items())
+
+
+def headline(task: Task, found: Comparison) -> str:
+    """The verdicts on a task, each at its own best learning rate, decided ones first."""
     rows = sorted(task.basis("own_lr").rows, key=lambda row: _ORDER.index(row.found.verdict))
     where = f"{task.label}: " if task.label else ""
     if not rows:
-        yield f"{where}undecided: no two contenders have a seed in common"
-        return
+        return f"{where}undecided: no two contenders have a seed in common"
     against = {row.baseline for row in rows}
     versus = f" against {rows[0].baseline}" if len(against) == 1 else ""
     told = [_told(row, found.metric, with_baseline=not versus) for row in rows[:NAMED]]
     if more := Counter(row.found.verdict for row in rows[NAMED:]):
         told.append(" and ".join(f"{many} more {verdict}" for verdict, many in more.items()))
-    yield (
-        f"{where}in {found.metric}{versus}, each at its own best learning rate: {'; '.join(told)}"
-    )
-    yield _rests_on(rows, found)
+    tuned = any(len(one.arms) > 1 for one in task.contenders)
+    at = ", each at its own best learning rate" if tuned else ""
+    return f"{where}in {found.metric}{versus}{at}: {'; '.join(told)}"
 
 
 def _told(row: Row, metric: str, *, with_baseline: bool) -> str:
@@ -73,7 +81,11 @@ def _limit(row: Row) -> str:
     return "by signs"
 
 
-def _rests_on(rows: Sequence[Row], found: Comparison) -> str:
+def rests_on(task: Task, found: Comparison) -> str:
+    """Seeds, level, tests and correction of the verdicts."""
+    rows = task.basis("own_lr").rows
+    if not rows:
+        return "no comparison was made"
     counts = sorted({row.found.n for row in rows})
     seeds = counted(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]} seeds"
     level = f"{100 * found.level:.6g} %"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from lrbench.report.comparison import tables
 from lrbench.report.comparison.effort import of_cost, of_footings
-from lrbench.report.comparison.headline import headline
+from lrbench.report.comparison.headline import headlines
 from lrbench.report.comparison.tables import Table
 from lrbench.report.comparison.values import Comparison, Task
 
@@ -38,7 +38,7 @@ def parts(found: Comparison, *, is_full: bool) -> Iterator[list[str] | Table]:
 
 def answer(found: Comparison) -> list[str]:
     """The first lines: of every task the verdicts, with interval, n, level and correction."""
-    return [line for task in found.tasks for line in headline(task, found)]
+    return list(headlines(found))
 
 
 def shown(task: Task, found: Comparison, *, is_full: bool) -> Iterator[Table]:
