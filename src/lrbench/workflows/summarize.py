@@ -46,7 +46,8 @@ class Summary:
     equal : dict
         The settings that all arms share, with their values.
     arms : tuple of Arm
-        Rows: the best mean of the first metric first, arms with diverged runs after the others.
+        Rows: the best mean of the first metric first, arms with diverged runs after the others, the
+        larger the share of those the later.
     notices : tuple of str
         What must be known besides the rows.
     skipped : tuple of Skipped
@@ -166,12 +167,12 @@ def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:
     return tuple(sorted(finals, key=lambda name: name != first))
 
 
-def _place(arm: Arm, metric: str) -> tuple[bool, bool, float]:
+def _place(arm: Arm, metric: str) -> tuple[bool, float, float]:
     """Of an arm among the rows. A mean over the survivors must not win over one over all runs."""
     mean = arm.estimates[f"final_{metric}"].mean
     if mean is None:
-        return True, True, 0.0
-    return False, arm.diverged > 0, mean if BEST[metric] is min else -mean
+        return True, 1.0, 0.0
+    return False, arm.lost, mean if BEST[metric] is min else -mean
 
 
 def _digest(name: str) -> str:

@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 
 from lrbench.errors import ConfigError
-from lrbench.report.settings import differing, differing_of, equal, flatten, header, label, parse_by, show
+from lrbench.report.settings import (
+    differing,
+    differing_of,
+    equal,
+    flatten,
+    header,
+    label,
+    parse_by,
+    show,
+)
 
 
 def component(name, target=None, **params):

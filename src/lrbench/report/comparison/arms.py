@@ -8,7 +8,7 @@ from typing import Literal
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Run
 from lrbench.report.comparison.values import ArmResult, Contender, Cost
-from lrbench.report.runs import BEST
+from lrbench.report.runs import BEST, WITHIN
 from lrbench.stats.aggregate import describe
 from lrbench.stats.basin import Basin, basin
 from lrbench.stats.interval import Interval
@@ -57,6 +57,7 @@ def contender(
                     if value is not None and seed not in tuned_on
                 ),
                 level,
+                WITHIN[metric],
             )
             for metric in metrics
         },
@@ -106,7 +107,7 @@ def _arm(lr: float, runs: Sequence[Run], metrics: Sequence[str], level: float) -
         runs=tuple(run.name for run in finished),
         finals=finals,
         estimates={
-            metric: describe((v for v in values if v is not None), level)
+            metric: describe((v for v in values if v is not None), level, WITHIN[metric])
             for metric, values in finals.items()
         },
         diverged=diverged,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from lrbench.report.comparison.arms import outcomes_of
 from lrbench.report.comparison.values import ArmResult, Contender, CostCurve, CostPoint, Row
-from lrbench.report.runs import BEST
+from lrbench.report.runs import BEST, WITHIN
 from lrbench.stats.aggregate import describe
 from lrbench.stats.best_of import best_shares
 from lrbench.stats.contrast import Contrast, contrast
@@ -163,7 +163,11 @@ def cost_curve(one: Contender, judge: Judge) -> CostCurve:
         points.append(
             CostPoint(
                 trials=trials,
-                estimate=describe(known if len(known) == len(values) else [], judge.level),
+                estimate=describe(
+                    known if len(known) == len(values) else [],
+                    judge.level,
+                    WITHIN[judge.metrics[0]],
+                ),
                 divergence=sum(
                     weight * _lost(one.arms[place])
                     for weight, place in zip(weights, order, strict=True)

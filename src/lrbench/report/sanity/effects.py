@@ -300,7 +300,7 @@ def _over_tasks(study: Study) -> Iterator[Flag]:
                 continue
             # In units of the baseline's loss, as losses of two tasks are not of one size.
             spread = describe(claim.found.differences).sd
-            size = base.best.mean
+            _, size = base.best.rank
             if spread and 0 < size < math.inf:
                 error = spread / claim.found.n**0.5
                 row = (claim, claim.found.mean / size, error / size)

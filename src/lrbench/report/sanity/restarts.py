@@ -139,7 +139,7 @@ def _audits(arm: Arm) -> Iterator[Flag]:
 
 
 def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
-    """A best schedule with restarts, and nothing beside it that says what they did."""
+    """A schedule with restarts that stands first, and nothing beside it that says what they did."""
     if len(task.contenders) < 2:
         return
     winner = task.contenders[0].best
@@ -155,9 +155,9 @@ def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
     yield Flag(
         "restart-without-control",
         False,
-        f"{winner.name} is best and restarts, and no schedule without restarts beside it is "
-        f"annealed to the same rate ({100 * end:.3g} % of its peak): whether the restarts helped, "
-        "only lrbench twin tells",
+        f"{winner.name} stands first and restarts, and no schedule without restarts beside it is "
+        f"annealed to the same rate ({100 * end:.3g} % of its peak): what the restarts have to do "
+        "with its place, only lrbench twin tells",
         {"end": end, "ends_without_restarts": [end_of(arm) for arm in others]},
         winner.ids,
     )
