@@ -93,7 +93,7 @@ def check(folder: Path) -> Checked:
     rows, skipped, mismatches = read_runs(folder)
     if not rows and all(one.status == "foreign" for one in skipped):
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
-    facts, kept, damaged = _read(folder, rows, with_logs=True)
+    facts, kept, damaged = read_facts(folder, rows, with_logs=True)
     study = _study(folder, facts, kept, skipped)
     expected, unknown = expected_rates(study)
     looked = _test_uses(folder, kept)
@@ -123,7 +123,7 @@ def quick_flags(
     if len(rows) > QUICK_RUNS:
         return None
     with_logs = is_quick(rows)
-    facts, kept, _ = _read(folder, rows, with_logs=with_logs)
+    facts, kept, _ = read_facts(folder, rows, with_logs=with_logs)
     study = _study(folder, facts, kept, skipped)
     expected = expected_rates(study, without_torch=True)[0] if with_logs else {}
     return all_flags(study, Besides(mismatches, expected, test_uses))
@@ -143,7 +143,7 @@ def _place(folder: Path, row: Row) -> Path:
     return folder if (folder / layout.SPEC).exists() else folder / row["run"]
 
 
-def _read(
+def read_facts(
     folder: Path, rows: Sequence[Row], *, with_logs: bool
 ) -> tuple[list[Facts], list[Row], list[Skipped]]:
     """What flags ask of every finished run; the rows of those; and what cannot be read."""
