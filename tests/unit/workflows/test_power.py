@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from lrbench.errors import ConfigError
 from lrbench.stats.holm import strictest_level
 from lrbench.stats.power import least_effect, power_at, sd_bound, seeds_for
 from lrbench.workflows.compare import compare
@@ -186,3 +187,9 @@ def test_the_comparisons_planned_are_those_that_are_made(
 
 def _rate(lr: float, one: Any) -> str:
     return f"lr={lr:g}" if len(one.arms) > 1 else ""
+
+
+def test_a_baseline_that_nobody_planned_is_refused(filled: Path) -> None:
+    assert plan_power([], seeds=4, source=filled, baseline="schedule=sgdr").comparisons == 2
+    with pytest.raises(ConfigError, match="--baseline must name one contender"):
+        plan_power([], seeds=4, source=filled, baseline="schedule=linear")
