@@ -153,7 +153,7 @@ def test_the_sentence_and_the_table_have_the_same_numbers(results: Path, written
     assert shown["verdict"] == (row.found.verdict,)
 
     lowest = next(text for text in texts(written) if text.startswith("The lowest mean"))
-    means = table(written, "means, each at its own best learning rate")
+    means = table(written, "means at own best learning rates")
     place = means["contender"].index(re.findall(r"that of (\S+) at", lowest)[0])
     assert means["val_loss"][place] in lowest
     assert means["95 % interval"][place] in lowest

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli import console, flags
+from lrbench.cli.options import Baseline, By, Level, Margin, Metric, TuneSeeds
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 
 NARROWEST = 60
 """Columns that the tables need; in a narrower terminal its own folding begins."""
+
+
+NAME_ROOM = 28
+"""Characters of a name that are not folded to make room for figures."""
 
 
 class Format(StrEnum):
@@ -34,46 +39,24 @@ class Format(StrEnum):
 
 def compare(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.")],
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="What the others are held against: schedule=constant, or a name as shown.",
-            metavar="SETTING=VALUE",
-            show_default=False,
-        ),
-    ] = None,
-    metric: Annotated[
-        str, typer.Option(help="The metric that decides: val_loss or val_accuracy.")
-    ] = "val_loss",
-    by: Annotated[
-        str, typer.Option(help="What is compared: settings, or components with all of theirs.")
-    ] = "schedule",
-    margin: Annotated[
-        float | None,
-        typer.Option(
-            help="The largest difference that does not matter: tests for equivalence.",
-            show_default=False,
-        ),
-    ] = None,
+    baseline: Baseline = None,
+    metric: Metric = "val_loss",
+    by: By = "schedule",
+    margin: Margin = None,
     target: Annotated[
         float | None,
         typer.Option(
             help="Compare the updates until an evaluation is this good.", show_default=False
         ),
     ] = None,
-    tune_seeds: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="The first so many seeds choose the learning rates, and the others are reported.",
-        ),
-    ] = 0,
+    tune_seeds: TuneSeeds = 0,
     all_pairs: Annotated[
         bool, typer.Option("--all-pairs", help="Each against each, not all against the baseline.")
     ] = False,
-    level: Annotated[
-        float, typer.Option(help="Coverage of the intervals; tests have the rest as their size.")
-    ] = 0.95,
+    level: Level = 0.95,
+    full: Annotated[
+        bool, typer.Option("--full", help="Every table, not only those the answer rests on.")
+    ] = False,
     form: Annotated[
         Format, typer.Option("--format", help="How the comparison is written.")
     ] = Format.TEXT,
@@ -82,6 +65,8 @@ def compare(
     ] = False,
 ) -> None:
     """Compare schedules seed by seed: difference, interval, verdict.
+
+    The answer comes first, then the table of pairs, then what supports it and what it cost.
 
     Every contender is held against the baseline on three footings: each at its own best learning
     rate, at equal learning rate, and after equally many tuning trials. Differences are paired by
@@ -93,6 +78,7 @@ def compare(
     so that nothing can be compared.
     """
     from lrbench.report.comparison import tables
+    from lrbench.report.comparison.screen import answer
     from lrbench.workflows.check import check
     from lrbench.workflows.compare import compare as work
 
@@ -114,37 +100,34 @@ def compare(
     if as_json or form is Format.JSON:
         from dataclasses import asdict
 
-        plain = asdict(found) | {"path": str(found.path)}
+        plain = asdict(found) | {"path": str(found.path), "answer": answer(found)}
         console.put_json(plain | {"flags": [asdict(flag) for flag in doubts]})
     elif form is Format.CSV:
         console.put(tables.to_csv(found))
     elif form is Format.TEXT:
-        for line in _text(found, max(NARROWEST, shutil.get_terminal_size().columns)):
+        width = max(NARROWEST, shutil.get_terminal_size().columns)
+        for line in _text(found, width, is_full=full):
             console.put(line)
     else:
-        console.put("\n\n".join(_marked_up(found, form)))
+        console.put("\n\n".join(_marked_up(found, form, is_full=full)))
     for notice in (*found.notices, *flags.told(doubts, folder, is_whole=True)):
         console.say(notice)
     if any(one.status == "corrupt" for one in found.skipped):
         raise typer.Exit(int(ExitCode.RUN_FAILED))
 
 
-def _text(found: Comparison, width: int) -> Iterator[str]:
-    from lrbench.report.comparison import tables
+def _text(found: Comparison, width: int, *, is_full: bool) -> Iterator[str]:
+    from lrbench.report.comparison.screen import parts
     from lrbench.report.restarts.grid import fill
 
-    for line in tables.heading(found):
-        yield from fill(line, width, "  ")
-    for task in found.tasks:
-        yield ""
-        for line in tables.task_heading(task):
-            yield from fill(line, width, "  ")
-        for table in tables.of_task(task, found):
+    for place, part in enumerate(parts(found, is_full=is_full)):
+        if place:
             yield ""
-            yield from _table(table, width)
-    if found.across:
-        yield ""
-        yield from _table(tables.of_across(found.across, found.metric), width)
+        if isinstance(part, list):
+            for line in part:
+                yield from fill(line, width, "  ")
+        else:
+            yield from _table(part, width)
 
 
 def _table(table: Table, width: int) -> Iterator[str]:
@@ -165,11 +148,13 @@ def _parts(columns: list[Column], width: int) -> Iterator[list[Column]]:
     from lrbench.report.restarts.grid import excess_width
 
     names = [column for column in columns if column.is_text and column.head[1] != "verdict"]
+    # Names are folded before figures that belong together are parted.
+    room = width + sum(max(0, max(map(len, one.cells)) - NAME_ROOM) for one in names)
     part = list(names)
     for column in columns:
         if column in names:
             continue
-        if len(part) > len(names) and excess_width([*part, column], width) > 0:
+        if len(part) > len(names) and excess_width([*part, column], room) > 0:
             yield part
             part = list(names)
         part.append(column)
@@ -177,9 +162,9 @@ def _parts(columns: list[Column], width: int) -> Iterator[list[Column]]:
         yield part
 
 
-def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
+def _marked_up(found: Comparison, form: Format, *, is_full: bool) -> Iterator[str]:
     from lrbench.report import escapes
-    from lrbench.report.comparison import tables
+    from lrbench.report.comparison.screen import parts
     from lrbench.report.tables import to_latex, to_markdown
 
     is_latex = form is Format.LATEX
@@ -188,17 +173,12 @@ def _marked_up(found: Comparison, form: Format) -> Iterator[str]:
     def say(line: str, mark: str = "") -> str:
         return f"% {escapes.latex(line)}" if is_latex else f"{mark}{escapes.markdown(line)}"
 
-    def parts(table: Table) -> Iterator[str]:
-        yield say(table.title, "### ")
-        if table.columns:
-            yield write(table.columns)
-        if table.notes:
-            yield "\n".join(say(note, "- ") for note in table.notes)
-
-    yield "\n".join(say(line, "- ") for line in tables.heading(found))
-    for task in found.tasks:
-        yield "\n".join(say(line, "- ") for line in tables.task_heading(task))
-        for table in tables.of_task(task, found):
-            yield from parts(table)
-    if found.across:
-        yield from parts(tables.of_across(found.across, found.metric))
+    for part in parts(found, is_full=is_full):
+        if isinstance(part, list):
+            yield "\n".join(say(line, "- ") for line in part)
+            continue
+        yield say(part.title, "### ")
+        if part.columns:
+            yield write(part.columns)
+        if part.notes:
+            yield "\n".join(say(note, "- ") for note in part.notes)

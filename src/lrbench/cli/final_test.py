@@ -73,6 +73,8 @@ def show(tested: FinalTest, level: float) -> None:
     put("")
     put(f"test split, {_samples(tested)}, final weights; rows in the order of their val_loss:")
     put("choose by validation, for whoever chooses by this table has no test data left")
+    if any(arm.diverged for arm in arms):
+        put("means are of the n runs that did not diverge; the more did, the lower an arm stands")
     for line in lines_of(fitting_columns(columns, out().width)):
         put(line)
     for one in tested.skipped:

@@ -51,6 +51,37 @@ Workers = Annotated[
         "--jobs", help="Worker processes; one a core by default.", min=1, max=1024, metavar="N"
     ),
 ]
+Metric = Annotated[
+    str, typer.Option(help="The metric that decides and comes first: val_loss or val_accuracy.")
+]
+By = Annotated[
+    str, typer.Option(help="What is compared: settings, or components with all of their own.")
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        help="What the others are held against: schedule=constant, or a name as shown.",
+        metavar="SETTING=VALUE",
+        show_default=False,
+    ),
+]
+Margin = Annotated[
+    float | None,
+    typer.Option(
+        help="The largest difference that does not matter: tests for equivalence.",
+        show_default=False,
+    ),
+]
+TuneSeeds = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="The first so many seeds choose the learning rates, and the others are reported.",
+    ),
+]
+Level = Annotated[
+    float, typer.Option(help="Coverage of the intervals; tests have the rest as their size.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli.console import out, put, put_json, say
-from lrbench.cli.options import ConfigDir, Json, Overrides
+from lrbench.cli.options import Baseline, By, ConfigDir, Json, Metric, Overrides
 
 if TYPE_CHECKING:
     from lrbench.stats.pilot import Spread
@@ -41,13 +41,13 @@ def plan(
             metavar="DIR",
         ),
     ] = None,
-    metric: Annotated[
-        str, typer.Option(help="The metric to compare by: val_loss or val_accuracy.")
-    ] = "val_loss",
+    metric: Metric = "val_loss",
+    by: By = "schedule",
+    baseline: Baseline = None,
     comparisons: Annotated[
         int | None,
         typer.Option(
-            help="Comparisons judged together; by default the first arm with each other.",
+            help="Comparisons judged together; by default those that lrbench compare would make.",
             min=1,
             max=100_000,
             metavar="N",
@@ -76,6 +76,8 @@ def plan(
         seeds=seeds,
         source=source,
         metric=metric,
+        by=by,
+        baseline=baseline,
         comparisons=comparisons,
         level=level,
         config_dir=config_dir,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from lrbench.cli import console
-from lrbench.cli.options import Json
+from lrbench.cli.options import Baseline, By, Json, Level, Margin, Metric
 from lrbench.errors import ExitCode
 
 
@@ -24,25 +24,11 @@ def plot(
         str,
         typer.Option(help="curves, lr-sensitivity, differences, seeds or layers."),
     ] = "curves",
-    metric: Annotated[
-        str, typer.Option(help="The metric shown: val_loss or val_accuracy.")
-    ] = "val_loss",
-    by: Annotated[
-        str, typer.Option(help="What has a colour each: settings, or components with theirs.")
-    ] = "schedule",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="What differences are taken from: schedule=constant.",
-            metavar="SETTING=VALUE",
-            show_default=False,
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="The largest difference that does not matter.", show_default=False),
-    ] = None,
-    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    metric: Metric = "val_loss",
+    by: By = "schedule",
+    baseline: Baseline = None,
+    margin: Margin = None,
+    level: Level = 0.95,
     task: Annotated[
         str | None,
         typer.Option(help="Which dataset and model, where there are several.", show_default=False),

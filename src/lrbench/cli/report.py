@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lrbench.cli import console
-from lrbench.cli.options import Json
+from lrbench.cli.options import Baseline, By, Json, Level, Margin, Metric, TuneSeeds
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -33,28 +33,12 @@ def report(
     as_latex: Annotated[
         bool, typer.Option("--latex", help="Text and tables as LaTeX, without pictures.")
     ] = False,
-    metric: Annotated[
-        str, typer.Option(help="The metric that decides: val_loss or val_accuracy.")
-    ] = "val_loss",
-    by: Annotated[
-        str, typer.Option(help="What is compared: settings, or components with all of theirs.")
-    ] = "schedule",
-    baseline: Annotated[
-        str | None,
-        typer.Option(
-            help="What the others are held against: schedule=constant.",
-            metavar="SETTING=VALUE",
-            show_default=False,
-        ),
-    ] = None,
-    margin: Annotated[
-        float | None,
-        typer.Option(help="The largest difference that does not matter.", show_default=False),
-    ] = None,
-    tune_seeds: Annotated[
-        int, typer.Option(help="First seeds that choose learning rates and are not reported.")
-    ] = 0,
-    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    metric: Metric = "val_loss",
+    by: By = "schedule",
+    baseline: Baseline = None,
+    margin: Margin = None,
+    tune_seeds: TuneSeeds = 0,
+    level: Level = 0.95,
     json: Json = False,
 ) -> None:
     """Write a report on the runs in a folder: one page that works offline, with its pictures.
@@ -65,15 +49,13 @@ def report(
     Exit code 3 says that a serious flag stands or that nothing can be compared, 1 that something in
     the folder is damaged; the report is written all the same, and says so.
     """
-    from lrbench.report.runs import instead
+    from lrbench.workflows.asked import check_folder
     from lrbench.workflows.report import report as work
 
     if as_markdown and as_latex:
         relation = "must not be given together with --markdown"
         raise ConfigError(relation, key="--latex", remedy="only one of them")
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "report"))
+    check_folder(folder, "report")
     target = output
     if target is None and not (as_markdown or as_latex):
         target = default_path(folder)

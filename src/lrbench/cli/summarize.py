@@ -12,7 +12,7 @@ import typer
 from rich.cells import cell_len, chop_cells, set_cell_size
 
 from lrbench.cli import console, flags
-from lrbench.cli.options import Data, Trust, Workers
+from lrbench.cli.options import Data, Level, Metric, Trust, Workers
 from lrbench.errors import ConfigError, ExitCode
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ class Format(StrEnum):
 
 def summarize(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of results.")],
-    metric: Annotated[
-        str, typer.Option(help="The metric that comes first: val_loss or val_accuracy.")
-    ] = "val_loss",
+    metric: Metric = "val_loss",
     by: Annotated[
         str | None,
         typer.Option(help="Group by these settings (schedule,optimizer.lr) instead of by arm."),
@@ -63,7 +61,7 @@ def summarize(
             help="Count the steps until an evaluation is this good (their median is shown)."
         ),
     ] = None,
-    level: Annotated[float, typer.Option(help="Coverage of the intervals.")] = 0.95,
+    level: Level = 0.95,
     form: Annotated[
         Format, typer.Option("--format", help="How the summary is written.")
     ] = Format.TABLE,

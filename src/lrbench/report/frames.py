@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lrbench.record.reader import Status
-from lrbench.report.runs import BEST, Goal, Row
+from lrbench.report.runs import BEST, WITHIN, Goal, Row
 from lrbench.report.settings import differing
 from lrbench.stats.aggregate import Estimate, describe
 from lrbench.stats.censored import TimeToTarget, time_to_target
@@ -51,6 +51,11 @@ class Arm:
     unfinished: int
     estimates: dict[str, Estimate]
     to_target: TimeToTarget | None
+
+    @property
+    def lost(self) -> float:
+        """The share of its finished runs that diverged; arms are ordered by it before all else."""
+        return self.diverged / max(1, self.n + self.diverged)
 
 
 def runs_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -110,6 +115,14 @@ def _describe(
         diverged=counts[Status.DIVERGED],
         failed=counts[Status.FAILED],
         unfinished=counts[Status.RUNNING] + counts[Status.INTERRUPTED],
-        estimates={name: describe(runs[name][~np.isnan(runs[name])], level) for name in STATISTICS},
+        estimates={
+            f"{when}_{metric}": describe(_known(runs[f"{when}_{metric}"]), level, WITHIN[metric])
+            for metric in BEST
+            for when in ("final", "best")
+        },
         to_target=to_target,
     )
+
+
+def _known(values: NDArray[Any]) -> list[float]:
+    return [float(value) for value in values if not np.isnan(value)]

@@ -60,8 +60,8 @@ def of_arms(arms: Sequence[Arm]) -> Iterator[str]:
         yield f"a seed stands more than once (its data changed between the runs): {names}"
     if any(arm.diverged for arm in arms):
         yield (
-            "diverged runs are in no mean: they are counted in their own column, "
-            "and their arms stand below those without"
+            "diverged runs are in no mean, which looks better for it: they are counted in their "
+            "own column, and the more of an arm diverged the lower it stands, whatever its mean"
         )
     if any(arm.n == 1 for arm in arms):
         yield "one run has no variance and no interval: add seeds to the arms with n = 1"

@@ -43,6 +43,15 @@ def significant(value: float | None) -> str:
     return ABSENT if value is None else f"{value:#.3g}".rstrip(".")
 
 
+def duration(seconds: float | None) -> str:
+    """``12.3 s``, ``4.5 min`` or ``6.7 h``."""
+    if seconds is None:
+        return ABSENT
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+
+
 def _magnitude(value: float) -> int:
     """The exponent of ten of a positive number."""
     return math.floor(math.log10(value))

@@ -30,6 +30,9 @@ from lrbench.spec.run import RunSpec, arm_of
 BEST = {"val_loss": min, "val_accuracy": max}
 """The metrics, the primary one first, and which of two values of each is the better one."""
 
+WITHIN: dict[str, tuple[float, float] | None] = {"val_loss": None, "val_accuracy": (0.0, 1.0)}
+"""Where a metric can lie, and the interval of its mean ends."""
+
 COUNTED = (Status.COMPLETE, Status.DIVERGED)
 
 Row = dict[str, Any]

@@ -17,6 +17,11 @@ _EVERY_COMPONENT_HAS = ("optimizer.lr",)
 _LEFT_OUT = {"restart": "keep", "trigger": "none"}
 """Where a specification says nothing of them; by the options that stand for that."""
 
+_FOLLOWING = dict.fromkeys(
+    ("compute.compile", "compute.lanes", "compute.profile"), "compute.engine"
+)
+"""Settings that one engine has and another has not, or has otherwise, with the engine."""
+
 _CONSEQUENCES = ("dataset.digest", "dataset.code", "model.code", "optimizer.code", "schedule.code")
 """Settings nobody types: they follow from what is typed, the data and the code."""
 
@@ -55,8 +60,9 @@ def differing(arms: pd.DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
     """The ``keys`` that tell arms apart, components first, none that only repeats another.
 
     A setting of a component (``schedule.first_cycle``) counts if it differs between arms with the
-    same component; between other components it has nothing to be compared with. A digest of data
-    or code counts if everything that is typed about its component is equal.
+    same component; between other components it has nothing to be compared with. So it is with what
+    only one engine has. A digest of data or code counts if everything that is typed about its
+    component is equal.
 
     Parameters
     ----------
@@ -85,6 +91,8 @@ def _tells_apart(arms: Sequence[Mapping[str, Any]], key: str, keys: Sequence[str
         within = [group, *(k for k in within if k not in _CONSEQUENCES)]
     elif "." in key and group in COMPONENTS and key not in _EVERY_COMPONENT_HAS:
         within = [group]
+    elif key in _FOLLOWING:
+        within = [_FOLLOWING[key]]
     else:
         return True
     seen: dict[tuple[Any, ...], Any] = {}
@@ -109,8 +117,13 @@ def equal_of(arms: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> dict[str
     return same
 
 
-def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:
+def parse_by(text: str, known: Iterable[str], apart: Sequence[str] = ()) -> tuple[str, ...]:
     """The keys of ``--by``, in the order typed.
+
+    Parameters
+    ----------
+    apart : sequence of str
+        Those of ``known`` that differ, which are what somebody may have meant.
 
     Raises
     ------
@@ -126,13 +139,20 @@ def parse_by(text: str, known: Iterable[str]) -> tuple[str, ...]:
             problems.append(Problem(relation, key="--by", remedy="--format csv lists the seeds"))
         elif key not in known:
             close = nearest(key, known)
-            relation = f"must name settings of these runs (one of {', '.join(known)})"
+            relation = f"must name settings of these runs ({_named(apart, known)})"
             problems.append(
                 Problem(relation, key="--by", got=key, remedy=f"--by {close}" if close else None)
             )
     if problems:
         raise ConfigError(problems)
     return tuple(dict.fromkeys(keys))
+
+
+def _named(apart: Sequence[str], known: Sequence[str]) -> str:
+    """Those that differ; the others, dozens, are where they are all listed."""
+    equal = len(known) - len(apart)
+    told = f"differing: {', '.join(map(printable, apart)) or 'none'}"
+    return f"{told}; {equal} more are equal in all: lrbench summarize DIR --json" if equal else told
 
 
 def show(key: str, value: Any) -> str:

@@ -46,7 +46,12 @@ def columns(arms: Sequence[Arm], metric: str, level: float, *, has_target: bool)
         if any(counts := [getattr(arm, name) for arm in arms]):
             chosen.append(Column(short, tuple(map(str, counts))))
     chosen += [
-        _column("mean", final, lambda e: number(e.mean)),
+        # Of a mean without the runs that diverged the column itself says that they are not in it.
+        _column(
+            "mean of n" if any(arm.diverged for arm in arms) else "mean",
+            final,
+            lambda e: number(e.mean),
+        ),
         _column(f"{100 * level:.6g} % interval", final, lambda e: _interval(e, number)),
     ]
     if has_target:

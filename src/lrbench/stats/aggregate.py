@@ -21,7 +21,8 @@ class Estimate:
     variance, sd : float or None
         Of the population the sample is from (divisor ``n - 1``); none of fewer than two values.
     low, high : float or None
-        Two-sided Student-t interval of the mean; none of fewer than two values.
+        Two-sided Student-t interval of the mean, cut where no value can be; none of fewer than two
+        values.
     """
 
     n: int
@@ -35,7 +36,11 @@ class Estimate:
     maximum: float | None = None
 
 
-def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
+def describe(
+    values: Iterable[float],
+    level: float = 0.95,
+    within: tuple[float, float] | None = None,
+) -> Estimate:
     """Moments, quantiles and the t interval of a sample.
 
     Parameters
@@ -44,6 +49,10 @@ def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
         In any order: the result has the same bits in every order.
     level : float in (0, 1), default 0.95
         Coverage of the interval when the values are independent and normal.
+    within : (float, float), optional
+        Where values can lie at all, as accuracies in 0 … 1. The interval ends there at the latest:
+        no mean lies beyond, so that it covers the true one exactly as often as if it went on. (On
+        logits it would be one of another mean, and of none where a run has everything right.)
 
     Returns
     -------
@@ -56,6 +65,8 @@ def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
     (3.0, 7.0, 2.0)
     >>> round((estimate.high - estimate.mean) / (estimate.sd / 3**0.5), 3)
     4.303
+    >>> describe([0.97, 0.99, 1.0], within=(0.0, 1.0)).high
+    1.0
 
     References
     ----------
@@ -79,6 +90,8 @@ def describe(values: Iterable[float], level: float = 0.95) -> Estimate:
             sd = variance**0.5
             half_width = t_quantile(n - 1, level) * sd / n**0.5
             low, high = mean - half_width, mean + half_width
+            if within is not None:
+                low, high = max(low, within[0]), min(high, within[1])
     return Estimate(
         n=n,
         mean=mean,

@@ -26,12 +26,13 @@ from lrbench.record.series import read_series
 from lrbench.record.test_uses import occasions
 from lrbench.report import notices
 from lrbench.report.restarts.ledger import read_ledger
-from lrbench.report.runs import COUNTED, Row, Skipped, instead, read_runs, reason
+from lrbench.report.runs import COUNTED, Row, Skipped, read_runs, reason
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.flags import Besides, all_flags
 from lrbench.report.sanity.study import Facts, PlannedArm, Study, Updates, study_of
 from lrbench.report.traces.places import place_of
 from lrbench.spec.canonical import digest
+from lrbench.workflows.asked import check_folder
 from lrbench.workflows.expected import expected_rates
 
 COLUMNS = ("lr", "train_loss", "momentum", "weight_decay")
@@ -88,13 +89,11 @@ def check(folder: Path) -> Checked:
     ConfigError
         There is no record in ``folder``. Damaged ones do not raise: they are in ``skipped``.
     """
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "check"))
+    check_folder(folder, "check")
     rows, skipped, mismatches = read_runs(folder)
     if not rows and all(one.status == "foreign" for one in skipped):
         raise ConfigError("must hold records of runs", key=str(folder), remedy="lrbench run")
-    facts, kept, damaged = _read(folder, rows, with_logs=True)
+    facts, kept, damaged = read_facts(folder, rows, with_logs=True)
     study = _study(folder, facts, kept, skipped)
     expected, unknown = expected_rates(study)
     looked = _test_uses(folder, kept)
@@ -124,7 +123,7 @@ def quick_flags(
     if len(rows) > QUICK_RUNS:
         return None
     with_logs = is_quick(rows)
-    facts, kept, _ = _read(folder, rows, with_logs=with_logs)
+    facts, kept, _ = read_facts(folder, rows, with_logs=with_logs)
     study = _study(folder, facts, kept, skipped)
     expected = expected_rates(study, without_torch=True)[0] if with_logs else {}
     return all_flags(study, Besides(mismatches, expected, test_uses))
@@ -140,7 +139,7 @@ def _test_uses(folder: Path, rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     return {row["run"]: occasions(place_of(folder, row["run"])) for row in rows}
 
 
-def _read(
+def read_facts(
     folder: Path, rows: Sequence[Row], *, with_logs: bool
 ) -> tuple[list[Facts], list[Row], list[Skipped]]:
     """What flags ask of every finished run; the rows of those; and what cannot be read."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from lrbench.errors import ConfigError, PairingError, nearest
+from lrbench.errors import ConfigError, PairingError
 from lrbench.record.pairing import MATTERS, Mismatch
 from lrbench.report import notices
 from lrbench.report.comparison import sentences
@@ -21,22 +20,28 @@ from lrbench.report.comparison.bases import (
     at_equal_lr,
     at_own_lr,
     cost_curve,
-    pairs_of,
 )
 from lrbench.report.comparison.contenders import (
     Entrant,
     Group,
-    choose_baseline,
     group,
     refuse_baseline,
 )
 from lrbench.report.comparison.courses import courses, runner
+from lrbench.report.comparison.family import lineup, pairs_of
 from lrbench.report.comparison.runs import Run, gather, metrics_of
 from lrbench.report.comparison.values import Basis, BasisKind, Comparison, Contender, Row, Task
 from lrbench.report.escapes import printable
-from lrbench.report.runs import BEST, Goal, Skipped, instead
+from lrbench.report.runs import BEST, Goal, Skipped
 from lrbench.stats.contrast import contrast_family
 from lrbench.stats.winner import expected_maximum
+from lrbench.workflows.asked import (
+    check_folder,
+    check_level,
+    check_margin,
+    check_metric,
+    check_target,
+)
 
 TITLES: dict[BasisKind, str] = {
     "own_lr": "each at its own best learning rate",
@@ -103,7 +108,11 @@ def compare(
     PairingError
         Runs of a seed that are to be compared had not the same inputs.
     """
-    _check(folder, metric, margin, target, level)
+    check_folder(folder, "compare")
+    check_metric(metric)
+    check_level(level)
+    check_margin(margin)
+    check_target(target)
     runs, skipped, mismatches = gather(folder)
     if not any(run.is_finished for run in runs):
         if not runs and all(one.status == "foreign" for one in skipped):
@@ -141,28 +150,6 @@ def compare(
     )
 
 
-def _check(
-    folder: Path, metric: str, margin: float | None, target: float | None, level: float
-) -> None:
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "compare"))
-    if metric not in BEST:
-        relation = f"must be one of {', '.join(BEST)}"
-        close = nearest(metric, BEST)
-        remedy = f"--metric {close}" if close else None
-        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
-    if not 0.5 < level < 1:
-        relation = "must be between 0.5 and 1"
-        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
-    if margin is not None and not 0 < margin < math.inf:
-        relation = "must be positive and finite"
-        raise ConfigError(relation, key="--margin", got=margin, remedy="--margin 0.01")
-    if target is not None and not math.isfinite(target):
-        relation = "must be a finite number"
-        raise ConfigError(relation, key="--target", got=target, remedy="--target 0.5")
-
-
 def _refuse_mismatches(mismatches: Sequence[Mismatch], compared: Sequence[Run]) -> None:
     names = {run.name for run in compared}
     told = [str(one) for one in mismatches if len(names.intersection(one.runs)) > 1]
@@ -196,10 +183,10 @@ def _tuning_seeds(compared: Sequence[Run], many: int) -> tuple[int, ...]:
 def _task(one: Group, asked: Asked) -> Task | None:
     """A task with its comparisons, not yet judged as a family; None where there are none."""
     finished = [one for one in one.entrants if any(run.is_finished for run in one.runs)]
-    first, why = choose_baseline(finished, asked.baseline) if finished else (None, "")
-    if first is None or len(finished) < 2:
+    held = lineup(one, finished, asked.baseline)
+    if held is None:
         return None
-    finished = [first, *(other for other in finished if other is not first)]
+    first, finished = held.entrants[0], list(held.entrants)
     known = metrics_of([run for entrant in finished for run in entrant.runs])
     metrics = (asked.metric, *(name for name in known if name != asked.metric))
     judge = Judge(metrics, asked.margin, asked.level, asked.tuned_on)
@@ -227,7 +214,7 @@ def _task(one: Group, asked: Asked) -> Task | None:
         costs=tuple(cost_curve(member, judge) for member in members),
         courses=courses(runners, judge, asked.goal),
         divergence=tuple(sentences.of_divergence(members, asked.level)),
-        notes=tuple(_notes(one, first, why, members, asked)),
+        notes=tuple(_notes(one, first, held.why, members, asked)),
     )
 
 

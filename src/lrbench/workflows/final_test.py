@@ -24,7 +24,7 @@ from lrbench.record.checkpoint import read_checkpoint
 from lrbench.record.reader import Record, Status, read_record
 from lrbench.record.test_uses import TestUse, add_test_use
 from lrbench.report.frames import one_row_an_arm, runs_frame, settings_in
-from lrbench.report.runs import Row, Skipped, read_runs
+from lrbench.report.runs import WITHIN, Row, Skipped, read_runs
 from lrbench.report.settings import differing, label
 from lrbench.spec.run import total_steps_of
 from lrbench.stats.aggregate import Estimate, describe
@@ -282,7 +282,7 @@ def _arms(
     frame = one_row_an_arm(runs_frame(rows))
     apart = differing(frame, settings_in(frame)) or ("schedule",)
     names = {arm["arm"]: label({k: arm[k] for k in apart}) for arm in frame.to_dict("records")}
-    arms: list[tuple[tuple[bool, float], TestedArm]] = []
+    arms: list[tuple[tuple[float, float], TestedArm]] = []
     for key, name in names.items():
         of_arm = [row for row in rows if row["arm"] == key]
         tested = sorted(
@@ -296,11 +296,11 @@ def _arms(
             tuple(seed for seed, _, _ in tested),
             diverged + sum(loss is None for _, loss, _ in tested),
             describe(known, level),
-            describe(right, level),
+            describe(right, level, WITHIN["val_accuracy"]),
         )
         held_out = describe(
             row["final_val_loss"] for row in of_arm if row["status"] == Status.COMPLETE
         ).mean
-        place = (diverged > 0, math.inf if held_out is None else held_out)
+        place = (diverged / len(of_arm), math.inf if held_out is None else held_out)
         arms.append((place, arm))
     return tuple(arm for _, arm in sorted(arms, key=lambda pair: pair[0]))

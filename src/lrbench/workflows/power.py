@@ -2,30 +2,31 @@
 
 (What an engine needs to train a run is planned in ``plan``; here it is the experiment.)
 
-Arms that differ only in ``optimizer.lr`` are one contender, as in ``lrbench compare``: each is
-compared at its own best rate, so that a grid of rates makes no more comparisons, and differences to
-rates at which hardly anything is learned are not what is planned for.
+The comparisons are those of ``lrbench compare``, found by the same function: each contender at its
+own best learning rate against the baseline, so that a grid of rates makes no more comparisons, and
+differences to rates at which hardly anything is learned are not what is planned for.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from lrbench.errors import ConfigError, nearest
+from lrbench.errors import ConfigError
 from lrbench.report import notices
-from lrbench.report.frames import one_row_an_arm, runs_frame, settings_in
-from lrbench.report.runs import BEST, COUNTED, Row, read_runs
-from lrbench.report.settings import differing, label
+from lrbench.report.comparison.arms import contender, outcomes_of
+from lrbench.report.comparison.contenders import Entrant
+from lrbench.report.comparison.family import Lineup, lineups_of, pairs_of
+from lrbench.report.comparison.runs import Run, gather, planned
 from lrbench.spec.canonical import canonical, parse
 from lrbench.stats.holm import strictest_level
 from lrbench.stats.pilot import Spread, spread_of
 from lrbench.stats.power import LEVEL, POWER, least_effect, noether_seeds, power_at, seeds_for
+from lrbench.workflows.asked import check_level, check_metric
 from lrbench.workflows.sweep import SweepPlan, plan_sweep
 
 PILOT_SEEDS: Final = 5
@@ -35,8 +36,6 @@ EFFECTS: Final = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0)
 
 MOST_ARMS: Final = 40
 """Arms of which all pairs are looked at; of more, each against the first."""
-
-Values = dict[str, dict[int, float | None]]
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class PowerPlan:
     arms : tuple of str
         Of the sweep asked about, as typed; empty without one.
     comparisons : int
-        Judged together: those of the first contender with each other one, or as many as were asked
-        for.
+        Judged together: those that ``lrbench compare`` makes of the sweep, over all its tasks, or
+        as many as were asked for.
     level, judged_at : float
         Of the family, and of each comparison before any other is found (Holm's first step).
     power : float
@@ -109,6 +108,8 @@ def plan_power(
     seeds: int | None = None,
     source: Path | None = None,
     metric: str = "val_loss",
+    by: str = "schedule",
+    baseline: str | None = None,
     comparisons: int | None = None,
     level: float = LEVEL,
     config_dir: Path | None = None,
@@ -125,7 +126,10 @@ def plan_power(
     source : Path, optional
         Records to learn from; by default ``results``, if there is such a folder.
     metric : {"val_loss", "val_accuracy"}
+    by, baseline : str, optional
+        As for :func:`lrbench.workflows.compare.compare`, whose comparisons are planned.
     comparisons : int in [1, inf), optional
+        That many instead.
     level : float in (0.5, 1)
     config_dir : Path, optional
 
@@ -139,22 +143,25 @@ def plan_power(
     folder = source or Path("results")
     # What stands of the sweep already does not matter: only its arms do.
     sweep = plan_sweep(overrides, (0,), Path(), config_dir=config_dir) if overrides else None
-    rows, said = _rows(folder) if folder.is_dir() else ([], ())
-    names, wanted = _arms_of(sweep)
-    values, labels = _values(rows, metric)
-    spread, learned_from = _learn(values, labels, wanted, metric)
+    runs, said = _runs(folder, metric) if folder.is_dir() else ([], ())
+    wanted = _members(sweep, runs)
+    held = lineups_of(wanted, by, baseline)
+    if baseline is not None and not held:
+        relation = "must name one contender of what is planned"
+        raise ConfigError(relation, key="--baseline", got=baseline)
+    spread, learned_from = _learn(held, runs, metric, by)
     return _plan(
         metric=metric,
-        arms=names,
-        comparisons=comparisons or max(1, len(_tuned(wanted)) - 1),
+        arms=_names(sweep),
+        comparisons=comparisons or family_size(held),
         level=level,
         source=str(folder),
-        learned_from=learned_from,
+        learned_from=learned_from if sweep or not spread else "others",
         spread=spread,
         effect=effect,
         seeds=seeds,
         pilot=_pilot(overrides, folder),
-        notices=(*said, *_on_rates(wanted), *_diverged(spread)),
+        notices=(*said, *(_on_rates(wanted, held) if sweep else ()), *_diverged(spread)),
     )
 
 
@@ -168,17 +175,17 @@ def power_of_sweep(plan: SweepPlan) -> PowerPlan | None:
     """
     if len(plan.spec.arms) < 2 or len(plan.spec.seeds) < 2:
         return None
-    rows: list[Row] = []
+    runs: list[Run] = []
     for job in plan.jobs:
         if job.is_finished:
-            rows += read_runs(plan.results / job.run.spec.run_id)[0]
-    names, wanted = _arms_of(plan)
-    values, labels = _values(rows, "val_loss")
-    spread, learned_from = _learn(values, labels, wanted, "val_loss")
+            runs += _runs(plan.results / job.run.spec.run_id, "val_loss")[0]
+    wanted = _members(plan, runs)
+    held = lineups_of(wanted)
+    spread, learned_from = _learn(held, runs, "val_loss", "schedule")
     return _plan(
         metric="val_loss",
-        arms=names,
-        comparisons=len(_tuned(wanted)) - 1,
+        arms=_names(plan),
+        comparisons=family_size(held),
         level=LEVEL,
         source=str(plan.results),
         learned_from=learned_from,
@@ -186,7 +193,7 @@ def power_of_sweep(plan: SweepPlan) -> PowerPlan | None:
         effect=None,
         seeds=len(plan.spec.seeds),
         pilot="",
-        notices=(*_on_rates(wanted), *_diverged(spread)),
+        notices=(*_on_rates(wanted, held), *_diverged(spread)),
     )
 
 
@@ -210,131 +217,108 @@ def _check(
     if seeds is not None and seeds < 2:
         relation = "must be at least 2: one seed has no interval"
         raise ConfigError(relation, key="--seeds", got=seeds, remedy="--seeds 10")
-    if not 0.5 < level < 1:
-        relation = "must be between 0.5 and 1"
-        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
-    if metric not in BEST:
-        close = nearest(metric, BEST)
-        relation = f"must be one of {', '.join(BEST)}"
-        remedy = f"--metric {close}" if close else None
-        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
+    check_level(level)
+    check_metric(metric)
     if source is not None and not source.is_dir():
         relation = "must be a folder of results" if source.exists() else "must exist"
         raise ConfigError(relation, key="--from", got=str(source), remedy="--from results")
 
 
-def _rows(folder: Path) -> tuple[list[Row], tuple[str, ...]]:
-    rows, skipped, mismatches = read_runs(folder)
-    counted = [row for row in rows if row["status"] in COUNTED]
+def family_size(held: Sequence[Lineup]) -> int:
+    """Comparisons that Holm corrects for; where nothing is compared, one that somebody may make."""
+    return max(1, sum(len(one.pairs) for one in held))
+
+
+def _runs(folder: Path, metric: str) -> tuple[list[Run], tuple[str, ...]]:
+    runs, skipped, mismatches = gather(folder)
+    finished = [
+        run
+        for run in runs
+        # A twin is compared with its own control, by its own command; a regression has no accuracy.
+        if run.is_finished
+        and parse(run.arm).get("fork") is None
+        and not (run.is_complete and run.final(metric) is None)
+    ]
     damaged = [one for one in skipped if one.status == "corrupt"]
-    return counted, (*notices.of_mismatches(mismatches), *notices.of_skipped(damaged))
+    return finished, (*notices.of_mismatches(mismatches), *notices.of_skipped(damaged))
 
 
-def _arms_of(sweep: SweepPlan | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of a sweep's arms, as typed, and their settings as records have them."""
+def _names(sweep: SweepPlan | None) -> tuple[str, ...]:
+    """Names of a sweep's arms, as typed."""
     if sweep is None:
-        return (), ()
+        return ()
     told = [list(arm.overrides) for arm in sweep.spec.arms]
     shared = set.intersection(*map(set, told)) if len(told) > 1 else set()
-    names = [" ".join(text for text in arm if text not in shared) or "(defaults)" for arm in told]
-    return tuple(names), tuple(canonical(arm.runs[0].arm) for arm in sweep.spec.arms)
+    return tuple(
+        " ".join(text for text in arm if text not in shared) or "(defaults)" for arm in told
+    )
 
 
-def _values(rows: Sequence[Row], metric: str) -> tuple[Values, dict[str, str]]:
-    """By arm and seed the last evaluation, None of a diverged run; and how the arms are called."""
-    # A twin is compared with its own control, by its own command.
-    rows = [row for row in rows if parse(row["arm"]).get("fork") is None]
-    values: Values = {}
-    for row in rows:
-        value = row.get(f"final_{metric}")
-        if value is None and row["status"] == "complete":
-            continue  # a regression has no accuracy
-        values.setdefault(row["arm"], {})[row["seed"]] = value
-    if not values:
-        return {}, {}
-    frame = one_row_an_arm(runs_frame(rows))
-    apart = differing(frame, settings_in(frame)) or ("schedule",)
-    told = {row["arm"]: label({key: row.get(key) for key in apart}) for row in rows}
-    return values, told
+def _members(sweep: SweepPlan | None, runs: Sequence[Run]) -> list[Run]:
+    """Who will be compared: a sweep's arms, with those of their runs that are there; or all."""
+    if sweep is None:
+        return list(runs)
+    arms = [planned(arm.runs[0]) for arm in sweep.spec.arms]
+    own = {arm.arm for arm in arms}
+    return [*arms, *(run for run in runs if run.arm in own)]
 
 
 def _learn(
-    values: Values, labels: Mapping[str, str], wanted: Sequence[str], metric: str
+    held: Sequence[Lineup], runs: Sequence[Run], metric: str, by: str
 ) -> tuple[Spread | None, Literal["sweep", "others", "nothing"]]:
-    """From the sweep's own arms, where two of them have been trained, else from the others."""
-    own = [_best(arms, values, metric) for arms in _tuned(wanted) if set(arms) & values.keys()]
-    base = _tuned(wanted)[0] if wanted else ()
-    found = spread_of(values, _pairs(own, first=next((arm for arm in own if arm in base), None)))
+    """From the comparisons to be made, as far as both sides were trained, else from others."""
+    found = _spread(held, metric, with_all=False) or _spread(held, metric, with_all=True)
     if found:
-        return _named(found, labels), "sweep"
-    kinds: dict[str, list[str]] = {}
-    for arm in values:
-        kinds.setdefault(_kind(arm), []).append(arm)
+        return found, "sweep"
+    others = lineups_of(runs, by)
+    kinds = {_kind(run) for one in held for run in one.entrants[0].runs}
     # Differences on another dataset, or of another model, have another size.
-    alike = {kind: arms for kind, arms in kinds.items() if kind in set(map(_kind, wanted))}
-    pairs = [
-        pair
-        for arms in (alike or kinds).values()
-        for pair in _pairs([_best(one, values, metric) for one in _tuned(arms)])
-    ]
-    found = spread_of(values, pairs)
-    return (_named(found, labels), "others") if found else (None, "nothing")
+    alike = [one for one in others if _kind(one.entrants[0].runs[0]) in kinds]
+    found = _spread(alike or others, metric, with_all=True)
+    return (found, "others") if found else (None, "nothing")
 
 
-def _tuned(arms: Sequence[str]) -> list[tuple[str, ...]]:
-    """The arms of every contender; each by itself where they differ in nothing but the rate."""
-    contenders: dict[str, list[str]] = {}
-    for arm in arms:
-        plain = parse(arm)
-        optimizer = {key: value for key, value in plain["optimizer"].items() if key != "lr"}
-        contenders.setdefault(canonical({**plain, "optimizer": optimizer}), []).append(arm)
-    if len(contenders) == 1:
-        return [(arm,) for arm in arms]
-    return [tuple(one) for one in contenders.values()]
+def _spread(held: Sequence[Lineup], metric: str, *, with_all: bool) -> Spread | None:
+    """Of the pairs that are compared; ``with_all``: of each with each, to learn from more."""
+    values: dict[str, dict[int, float | None]] = {}
+    pairs: list[tuple[str, str]] = []
+    for one in held:
+        trained = [e for e in one.entrants if any(run.is_finished for run in e.runs)]
+        names = [_trained(entrant, one, metric, values) for entrant in trained]
+        if with_all:
+            pairs += pairs_of(names, all_pairs=len(names) <= MOST_ARMS)
+        elif trained and trained[0] is one.entrants[0]:
+            pairs += pairs_of(names, all_pairs=False)
+    return spread_of(values, pairs)
 
 
-def _best(arms: Sequence[str], values: Values, metric: str) -> str:
-    """The arm with the best mean among those with records; one with diverged runs comes last."""
-    sign = 1 if BEST[metric] is min else -1
+def _trained(
+    entrant: Entrant, one: Lineup, metric: str, values: dict[str, dict[int, float | None]]
+) -> str:
+    """The name under which what a contender has at its own best learning rate is put down."""
+    found = contender(entrant, (metric,))
+    rate = f"lr={found.own.lr:g}" if len(found.arms) > 1 else ""
+    name = " ".join(filter(None, (one.group.label, found.label, rate)))
+    values[name] = outcomes_of(found.own, metric)
+    return name
 
-    def key(arm: str) -> tuple[float, float]:
-        known = [value for value in values[arm].values() if value is not None]
-        lost = 1 - len(known) / len(values[arm])
-        return lost, sign * math.fsum(known) / len(known) if known else math.inf
 
-    return min((arm for arm in arms if arm in values), key=key)
-
-
-def _on_rates(wanted: Sequence[str]) -> tuple[str, ...]:
-    contenders = len(_tuned(wanted))
-    if contenders == len(wanted):
+def _on_rates(wanted: Sequence[Run], held: Sequence[Lineup]) -> tuple[str, ...]:
+    arms = len({run.arm for run in wanted})
+    contenders = sum(len(one.entrants) for one in held)
+    if not held or contenders == arms:
         return ()
+    tasks = f" in {len(held)} tasks" if len(held) > 1 else ""
     return (
-        f"{len(wanted)} arms are {contenders} contenders, each to be compared at its own best "
+        f"{arms} arms are {contenders} contenders{tasks}, each to be compared at its own best "
         "learning rate, as lrbench compare does first; at every rate alike there are more "
         "comparisons: --comparisons",
     )
 
 
-def _kind(arm: str) -> str:
-    plain = parse(arm)
+def _kind(run: Run) -> str:
+    plain = parse(run.arm)
     return canonical([plain["dataset"], plain["model"]])
-
-
-def _pairs(arms: Sequence[str], first: str | None = None) -> list[tuple[str, str]]:
-    if first in arms or len(arms) > MOST_ARMS:
-        baseline = first if first in arms else arms[0]
-        assert baseline is not None
-        return [(baseline, arm) for arm in arms if arm != baseline]
-    return list(itertools.combinations(arms, 2))
-
-
-def _named(found: Spread, labels: Mapping[str, str]) -> Spread:
-    pairs = [
-        replace(pair, baseline=labels[pair.baseline], other=labels[pair.other])
-        for pair in found.pairs
-    ]
-    return replace(found, pairs=tuple(pairs))
 
 
 def _diverged(spread: Spread | None) -> tuple[str, ...]:

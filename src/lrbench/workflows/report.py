@@ -29,7 +29,7 @@ from lrbench.report.runs import read_runs
 from lrbench.report.sections.answer import answer
 from lrbench.report.sections.comparisons import comparisons
 from lrbench.report.sections.doubts import flags, limitations
-from lrbench.report.sections.facts import Cost, Facts, Origins
+from lrbench.report.sections.facts import Facts, Origins
 from lrbench.report.sections.origin import again, environment
 from lrbench.report.sections.question import equal, question
 from lrbench.report.sections.remarks import remarks
@@ -224,18 +224,17 @@ def _has_rates(task: Task) -> bool:
 
 
 def _origins(folder: Path, comparison: Comparison) -> Origins:
-    of_run = {
-        run: (one.label, arm.steps)
+    of_run = [
+        run
         for task in comparison.tasks
         for one in task.contenders
         for arm in one.arms
         for run in arm.runs
-    }
+    ]
     environments: Counter[str] = Counter()
     notes: Counter[str] = Counter()
-    spent: dict[str, list[tuple[int, float]]] = {}
     times: list[str] = []
-    for run, (label, steps) in of_run.items():
+    for run in of_run:
         record = read_record(place_of(folder, run))
         try:
             attempts = record.attempts()
@@ -247,18 +246,12 @@ def _origins(folder: Path, comparison: Comparison) -> Origins:
         if note := manifest.get("note"):
             notes[str(note)] += 1
         times += [str(one[key]) for one in attempts for key in ("started", "ended") if key in one]
-        wall = sum(float(one.get("wall_s") or 0.0) for one in attempts)
-        spent.setdefault(label, []).append((steps, wall))
     planned, commands = _plans(folder)
     return Origins(
         environments=environments,
         notes=notes,
         began=_minute(min(times, default="")),
         ended=_minute(max(times, default="")),
-        costs={
-            label: Cost(len(runs), sum(steps for steps, _ in runs), sum(wall for _, wall in runs))
-            for label, runs in spent.items()
-        },
         commands=tuple(commands),
         unplanned=sum(run.rpartition("-")[2] not in planned for run in of_run),
     )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lrbench.errors import ConfigError, nearest
+from lrbench.errors import ConfigError
 from lrbench.record.reader import Status
 from lrbench.record.test_uses import occasions
 from lrbench.report import notices
@@ -20,10 +19,11 @@ from lrbench.report.frames import (
     settings_in,
 )
 from lrbench.report.plans import read_plans
-from lrbench.report.runs import BEST, Goal, Row, Skipped, instead, read_runs
+from lrbench.report.runs import BEST, Goal, Row, Skipped, read_runs
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.settings import differing, equal, parse_by
 from lrbench.report.traces.places import place_of
+from lrbench.workflows.asked import check_folder, check_level, check_metric, check_target
 from lrbench.workflows.check import is_quick, quick_flags
 
 
@@ -46,7 +46,8 @@ class Summary:
     equal : dict
         The settings that all arms share, with their values.
     arms : tuple of Arm
-        Rows: the best mean of the first metric first, arms with diverged runs after the others.
+        Rows: the best mean of the first metric first, arms with diverged runs after the others, the
+        larger the share of those the later.
     notices : tuple of str
         What must be known besides the rows.
     skipped : tuple of Skipped
@@ -114,7 +115,10 @@ def summarize(
         An option is wrong, or there is no record in ``folder``. Damaged records do not raise: they
         are in ``skipped``.
     """
-    _check(folder, metric, target, level)
+    check_folder(folder, "summarize")
+    check_metric(metric)
+    check_level(level, above=0)
+    check_target(target)
     goal = None if target is None else Goal(metric, target)
     rows, skipped, mismatches = read_runs(folder, goal)
     if not rows and all(one.status == "foreign" for one in skipped):
@@ -127,7 +131,7 @@ def summarize(
     keys = settings_in(frame)
     apart = differing(one_row_an_arm(frame), keys) if rows else ()
     arms = describe_arms(frame, apart or ("schedule",), ["arm"], level, goal) if rows else []
-    asked = parse_by(by, keys) if by is not None and rows else ()
+    asked = parse_by(by, keys, apart) if by is not None and rows else ()
     shown = describe_arms(frame, asked, asked, level, goal) if asked else arms
     said = (
         *notices.of_mismatches(mismatches),
@@ -155,24 +159,6 @@ def summarize(
     )
 
 
-def _check(folder: Path, metric: str, target: float | None, level: float) -> None:
-    if not folder.is_dir():
-        relation = "must be a folder of results" if folder.exists() else "must exist"
-        raise ConfigError(relation, key=str(folder), remedy=instead(folder, "summarize"))
-    if metric not in BEST:
-        relation = f"must be one of {', '.join(BEST)}"
-        close = nearest(metric, BEST)
-        remedy = f"--metric {close}" if close else None
-        raise ConfigError(relation, key="--metric", got=metric, remedy=remedy)
-    if not 0 < level < 1:
-        relation = "must be between 0 and 1"
-        raise ConfigError(relation, key="--level", got=level, remedy="--level 0.95")
-    if target is not None and not math.isfinite(target):
-        raise ConfigError(
-            "must be a finite number", key="--target", got=target, remedy="--target 0.5"
-        )
-
-
 def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:
     """The metrics any run has, ``first`` in front; a regression has no accuracy."""
     # Before any run is finished there is nothing to tell a regression by.
@@ -184,12 +170,12 @@ def _metrics(rows: list[Row], first: str) -> tuple[str, ...]:
     return tuple(sorted(finals, key=lambda name: name != first))
 
 
-def _place(arm: Arm, metric: str) -> tuple[bool, bool, float]:
+def _place(arm: Arm, metric: str) -> tuple[bool, float, float]:
     """Of an arm among the rows. A mean over the survivors must not win over one over all runs."""
     mean = arm.estimates[f"final_{metric}"].mean
     if mean is None:
-        return True, True, 0.0
-    return False, arm.diverged > 0, mean if BEST[metric] is min else -mean
+        return True, 1.0, 0.0
+    return False, arm.lost, mean if BEST[metric] is min else -mean
 
 
 def _digest(name: str) -> str:

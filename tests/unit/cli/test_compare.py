@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def typed(*words):
 
 
 def test_the_text_fits_into_80_columns_and_says_the_verdicts(results):
-    answer = typed("--target", "0.6", "--margin", "0.01", "--all-pairs")
+    answer = typed("--target", "0.6", "--margin", "0.01", "--all-pairs", "--full")
     assert answer.exit_code == 0, answer.stderr
     lines = answer.stdout.splitlines()
     assert max(map(len, lines)) <= 80
@@ -75,7 +76,55 @@ def test_damaged_records_are_named_and_the_exit_code_says_so(results):
     answer = typed()
     assert answer.exit_code == 1
     assert damaged.name in answer.stderr
-    assert "cosine (lr 0.1) is better" in " ".join(answer.stdout.split())
+    assert "cosine is better" in " ".join(answer.stdout.split())
+
+
+def test_the_answer_is_the_first_paragraph_and_all_is_on_one_screen(results):
+    for seed, wall in ((0, 61.0), (1, 59.0), (2, 60.0), (3, 60.0)):
+        attempts = results.path / results.spec("cosine", seed=seed).run_id / "attempts"
+        attempts.mkdir()
+        (attempts / "0001.json").write_text(json.dumps({"wall_s": wall}))
+    answer = typed()
+    lines = answer.stdout.splitlines()
+    assert len(lines) <= 50
+    assert max(map(len, lines)) <= 80
+    said = " ".join(answer.stdout.split("\n\n")[0].split())
+    (row,) = [line for line in lines if re.search(r"^cosine.*\] .* better ", line)]
+    size, low, high = row.replace("[", "").replace("]", "").replace(",", "").split()[3:6]
+    told = f"cosine is better, lower by {size[1:]} [{low[1:]}, {high[1:]}]"
+    assert told in said
+    assert "paired over 4 seeds; 95 % intervals" in said
+    assert "by Holm over 2 comparisons" in said
+    assert "--full adds" in answer.stdout
+    assert json.loads(typed("--json").stdout)["answer"][0] in said
+    # All of its runs but those at other learning rates say what they took.
+    assert "4 min" in answer.stdout
+
+
+def test_undecided_stands_in_the_answer_with_what_could_have_been_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    found = synthetic.Results(Path("results"))
+    found.add_arm("constant", CONSTANT)
+    found.add_arm("cosine", list(reversed(CONSTANT)))
+    said = " ".join(typed().stdout.split("\n\n")[0].split())
+    (row,) = [line for line in typed().stdout.splitlines() if line.startswith("cosine ")][:1]
+    assert f"minimum detectable effect {row.split()[-1]})" in said
+    assert re.search(r"cosine is undecided \((lower|higher) by 0\S* \[-", said) or " by 0 [" in said
+    assert "best" not in said.replace("own best learning rate", "")
+
+
+def test_what_it_cost_is_that_of_all_learning_rates_tried(results):
+    results.add_arm("sgdr", CONSTANT, lr=1.0, params={"first_cycle": 20})
+    results.add(results.spec("cosine", seed=9), [2.0], outcome=None)
+    told = json.loads(typed("--json").stdout)["tasks"][0]["contenders"]
+    assert {one["label"]: one["cost"]["updates"] for one in told} == {
+        "constant": 3 * 4 * 100,
+        "cosine": 3 * 4 * 100,
+        "sgdr": 4 * 4 * 100,
+    }
+    text = " ".join(typed().stdout.split())
+    assert "tuning cost is not equal: 3 to 4 learning rates and 1200 to 1600 updates" in text
+    assert "not finished have cost too, and are not in it: cosine seed 9" in text
 
 
 def test_json_and_another_format_exclude_each_other(results):

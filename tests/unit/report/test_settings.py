@@ -4,7 +4,16 @@ import pandas as pd
 import pytest
 
 from lrbench.errors import ConfigError
-from lrbench.report.settings import differing, equal, flatten, header, label, parse_by, show
+from lrbench.report.settings import (
+    differing,
+    differing_of,
+    equal,
+    flatten,
+    header,
+    label,
+    parse_by,
+    show,
+)
 
 
 def component(name, target=None, **params):
@@ -85,10 +94,23 @@ def test_by_takes_the_names_a_user_types():
     )
 
 
-def test_an_unknown_key_is_answered_with_the_nearest_and_the_list():
+def test_an_unknown_key_is_answered_with_the_nearest_and_those_that_differ():
+    known = ["schedule", "optimizer.lr", *(f"model.a{k}" for k in range(50))]
     with pytest.raises(ConfigError) as caught:
-        parse_by("optimizer.lrr,seed", ["schedule", "optimizer.lr"])
+        parse_by("optimizer.lrr,seed", known, apart=("schedule", "optimizer.lr"))
     first, second = caught.value.problems
     assert first.remedy == "--by optimizer.lr"
-    assert "optimizer.lr, schedule" in first.relation
+    assert "differing: schedule, optimizer.lr; 50 more" in first.relation
+    assert "model" not in first.relation
     assert "seed" in second.relation
+
+
+def test_what_only_one_engine_has_goes_with_the_engine():
+    loop = {"compute.engine": "loop", "compute.profile": "native"}
+    lanes = {"compute.engine": "lanes", "compute.profile": "strict", "compute.lanes": 16}
+    keys = ["compute.engine", "compute.profile", "compute.lanes"]
+    assert differing_of([loop, lanes], keys) == ("compute.engine",)
+    assert differing_of([loop, lanes, lanes | {"compute.lanes": 8}], keys) == (
+        "compute.engine",
+        "compute.lanes",
+    )

@@ -190,7 +190,7 @@ def test_each_is_at_its_own_best_learning_rate_chosen_by_the_mean(results):
     assert (member(found, "constant").edge, member(found, "cosine").edge) == (None, "high")
     notes = " ".join(found.tasks[0].notes)
     assert "cosine: its best learning rate, 0.3, is the largest tried" in notes
-    assert "same seeds" in notes
+    assert "on the seeds it is reported on" in notes
     assert "0.85 standard errors" in notes
     equal = rows(found, "equal_lr")
     assert [(r.baseline_lr, r.other_lr) for r in equal] == [(lr, lr) for lr in (0.03, 0.1, 0.3)]

@@ -9,6 +9,7 @@ import pytest
 
 from lrbench.errors import ConfigError
 from lrbench.report import tables
+from lrbench.stats.aggregate import describe
 from lrbench.workflows.summarize import summarize
 
 
@@ -69,6 +70,31 @@ def test_diverged_runs_are_counted_and_in_no_mean(results):
     assert said(summary, "diverged runs are in no mean")
     # A mean over the survivors does not win.
     assert [arm.settings["schedule"] for arm in summary.arms] == ["constant", "sgdr"]
+
+
+def test_the_more_of_an_arm_diverged_the_lower_it_stands(results):
+    for schedule, finals, lost in (("sgdr", [0.1], 2), ("cosine", [0.3, 0.3], 1)):
+        results.add_arm(schedule, finals)
+        for seed in range(len(finals), len(finals) + lost):
+            results.add(results.spec(schedule, seed=seed), [2.0], outcome="diverged")
+    results.add_arm("constant", [0.5, 0.6, 0.5])
+    summary = summarize(results.path)
+    order = [arm.settings["schedule"] for arm in summary.arms]
+    assert order == ["constant", "cosine", "sgdr"]
+    # The column itself says of what its means are.
+    headers = [c.header for c in tables.columns(summary.arms, "val_loss", 0.95, has_target=False)]
+    assert "mean of n" in headers
+    assert "mean" not in headers
+
+
+def test_the_interval_of_an_accuracy_ends_where_accuracies_do(results):
+    for seed, right in enumerate([1.0, 1.0, 0.94]):
+        results.add(results.spec("constant", seed=seed), [2.0, 0.1, 0.1], [0.1, 0.5, right])
+    (arm,) = summarize(results.path).arms
+    accuracy, loss = (arm.estimates[f"final_{name}"] for name in ("val_accuracy", "val_loss"))
+    assert accuracy.high == 1.0
+    assert accuracy.low == describe([1.0, 1.0, 0.94]).low
+    assert (loss.low, loss.high) == (0.1, 0.1)
 
 
 def test_a_complete_run_without_a_finite_loss_counts_as_diverged(results):

@@ -52,6 +52,7 @@ def seeds(
     every = [(contender, arm) for contender in task.contenders for arm in contender.arms]
     has_all = len(every) <= MOST
     arms = [(c, arm) for c, arm in every if has_all or arm is c.own]
+    has_diverged = any(arm.diverged for _, arm in arms)
     has_rates = any(len(contender.arms) > 1 for contender in task.contenders)
     marks = [row for contender, arm in arms for row in _marks(contender, arm, metric)]
     values = [mark["value"] for mark in marks]
@@ -122,7 +123,10 @@ def seeds(
         name=name,
         title=title,
         caption=" ".join(
-            _caption(len(every) - len(arms), level, is_log=is_log, has_rates=has_rates)
+            (
+                *_caption(len(every) - len(arms), level, is_log=is_log, has_rates=has_rates),
+                *(["Means are of the runs that did not diverge."] if has_diverged else []),
+            )
         ),
         chart=chart,
         data={"arms": [_row(*pair, metric) for pair in arms], "seeds": marks},

@@ -7,8 +7,8 @@ from typing import Literal
 
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Run
-from lrbench.report.comparison.values import ArmResult, Contender
-from lrbench.report.runs import BEST
+from lrbench.report.comparison.values import ArmResult, Contender, Cost
+from lrbench.report.runs import BEST, WITHIN
 from lrbench.stats.aggregate import describe
 from lrbench.stats.basin import Basin, basin
 from lrbench.stats.interval import Interval
@@ -57,11 +57,13 @@ def contender(
                     if value is not None and seed not in tuned_on
                 ),
                 level,
+                WITHIN[metric],
             )
             for metric in metrics
         },
         edge=_edge(best, len(arms)),
         basin=_basin(arms, best, metrics[0]) if len(arms) > 1 else None,
+        cost=sum((arm.cost for arm in arms), Cost()),
     )
 
 
@@ -105,12 +107,13 @@ def _arm(lr: float, runs: Sequence[Run], metrics: Sequence[str], level: float) -
         runs=tuple(run.name for run in finished),
         finals=finals,
         estimates={
-            metric: describe((v for v in values if v is not None), level)
+            metric: describe((v for v in values if v is not None), level, WITHIN[metric])
             for metric, values in finals.items()
         },
         diverged=diverged,
         divergence=Interval(diverged / n, *clopper_pearson(diverged, n, level)) if n else None,
         unfinished=tuple(sorted({run.seed for run in runs} - set(by_seed))),
+        cost=sum((Cost(1, run.updates, run.wall_s) for run in finished), Cost()),
     )
 
 

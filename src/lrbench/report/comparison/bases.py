@@ -8,25 +8,15 @@ the same one, and both after the same number of trials.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from itertools import combinations
 
 from lrbench.report.comparison.arms import outcomes_of
 from lrbench.report.comparison.values import ArmResult, Contender, CostCurve, CostPoint, Row
-from lrbench.report.runs import BEST
+from lrbench.report.runs import BEST, WITHIN
 from lrbench.stats.aggregate import describe
 from lrbench.stats.best_of import best_shares
 from lrbench.stats.contrast import Contrast, contrast
 
 Outcomes = dict[int, float | None]
-
-
-def pairs_of(
-    contenders: Sequence[Contender], *, all_pairs: bool
-) -> list[tuple[Contender, Contender]]:
-    """Who is held against whom: all against the first, or each against each."""
-    if all_pairs:
-        return list(combinations(contenders, 2))
-    return [(contenders[0], other) for other in contenders[1:]]
 
 
 class Judge:
@@ -173,7 +163,11 @@ def cost_curve(one: Contender, judge: Judge) -> CostCurve:
         points.append(
             CostPoint(
                 trials=trials,
-                estimate=describe(known if len(known) == len(values) else [], judge.level),
+                estimate=describe(
+                    known if len(known) == len(values) else [],
+                    judge.level,
+                    WITHIN[judge.metrics[0]],
+                ),
                 divergence=sum(
                     weight * _lost(one.arms[place])
                     for weight, place in zip(weights, order, strict=True)

@@ -72,11 +72,11 @@ def group(runs: Sequence[Run], by: str) -> tuple[tuple[str, ...], list[Group]]:
     """
     arms = one_row_an_arm(runs_frame([run.row for run in runs]))
     keys = settings_in(arms)
-    chosen = parse_by(by, keys)
+    apart = differing(arms, keys)
+    chosen = parse_by(by, keys, apart)
     if any(_head(key) == "dataset" for key in chosen):
         relation = "must not be a dataset's: figures of two datasets have no common scale"
         raise ConfigError(relation, key="--by", got=by, remedy="--by schedule")
-    apart = differing(arms, keys)
     tasks = [k for k in apart if _head(k) in ALWAYS_A_TASK and not is_part(k, chosen)]
     frames = [one for _, rows in _split(arms, tasks) for one in _tasks_in(rows, chosen)]
     # By what differs inside of tasks: what follows from the length of an epoch names nothing.

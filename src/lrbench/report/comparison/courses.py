@@ -18,7 +18,7 @@ from lrbench.report.comparison.bases import Judge, Outcomes
 from lrbench.report.comparison.contenders import Entrant
 from lrbench.report.comparison.runs import Curve, Run
 from lrbench.report.comparison.values import Contender, Course, ToTarget
-from lrbench.report.runs import Goal
+from lrbench.report.runs import WITHIN, Goal
 from lrbench.stats.aggregate import Estimate, describe
 from lrbench.stats.area import Scale, mean_height
 from lrbench.stats.censored import time_to_target
@@ -144,7 +144,7 @@ def crossings(one: Runner, other: Runner, metric: str) -> tuple[int, ...]:
 def _course(one: Runner, baseline: Runner, judge: Judge, metric: str, goal: Goal | None) -> Course:
     def described(measure: Measure) -> Estimate:
         values = one.outcomes(measure, metric).values()
-        return describe((v for v in values if v is not None), judge.level)
+        return describe((v for v in values if v is not None), judge.level, WITHIN[metric])
 
     def against(measure: Measure) -> Contrast | None:
         if one is baseline:

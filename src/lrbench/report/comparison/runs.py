@@ -10,8 +10,11 @@ from typing import Any
 
 from lrbench.errors import RecordError
 from lrbench.record.pairing import Mismatch
-from lrbench.record.reader import Record, Status
+from lrbench.record.reader import UNREADABLE, Record, Status
 from lrbench.report.runs import BEST, Row, Skipped, read_runs
+from lrbench.report.settings import flatten
+from lrbench.spec.canonical import canonical, parse
+from lrbench.spec.run import RunSpec
 
 LR = "optimizer.lr"
 """The setting that every contender is tuned by."""
@@ -52,6 +55,10 @@ class Run:
     inputs : dict
         Digests of what it had, by the keys of :data:`~lrbench.record.pairing.MATTERS`; empty where
         its record does not say.
+    updates : int
+        Those it has made; 0 of one that is not finished.
+    wall_s : float or None
+        By the clock, over all attempts; None where its record does not say.
     """
 
     name: str
@@ -63,6 +70,8 @@ class Run:
     row: Row
     curve: Curve
     inputs: dict[str, str]
+    updates: int = 0
+    wall_s: float | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -84,11 +93,11 @@ class Run:
 
 def gather(folder: Path) -> tuple[list[Run], list[Skipped], list[Mismatch]]:
     """Every run in ``folder``, finished or not; what else is there, and whose inputs differ."""
-    curves: dict[str, tuple[Curve, dict[str, str]]] = {}
+    seen: dict[str, tuple[Curve, dict[str, str], int, float | None]] = {}
 
     def look(record: Record, row: Row) -> None:
         curve = _curve(record) if record.status.is_finished else Curve((), {})
-        curves[row["run"]] = (curve, _inputs(record))
+        seen[row["run"]] = (curve, _inputs(record), _updates(record, row), _wall_s(record))
 
     rows, skipped, mismatches = read_runs(folder, look=look)
     runs = [
@@ -100,12 +109,39 @@ def gather(folder: Path) -> tuple[list[Run], list[Skipped], list[Mismatch]]:
             lr=float(row[LR]),
             arm=row["arm"],
             row=row,
-            curve=curves[row["run"]][0],
-            inputs=curves[row["run"]][1],
+            curve=curve,
+            inputs=inputs,
+            updates=updates,
+            wall_s=wall_s,
         )
         for row in rows
+        for curve, inputs, updates, wall_s in (seen[row["run"]],)
     ]
     return runs, skipped, mismatches
+
+
+def planned(spec: RunSpec) -> Run:
+    """A run that is to be: what it would be compared as, and nothing of what will come of it."""
+    arm = canonical(spec.arm)
+    row: Row = {
+        "run": spec.run_id,
+        "status": str(Status.INTERRUPTED),
+        "arm": arm,
+        "seed": spec.seed,
+        "budget": spec.total_steps,
+        **flatten(parse(arm)),
+    }
+    return Run(
+        name=spec.run_id,
+        seed=spec.seed,
+        status=Status.INTERRUPTED,
+        steps=spec.total_steps,
+        lr=float(row[LR]),
+        arm=arm,
+        row=row,
+        curve=Curve((), {}),
+        inputs={},
+    )
 
 
 def metrics_of(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -124,6 +160,30 @@ def _inputs(record: Record) -> dict[str, str]:
     # Of a run that stopped early there are fewer batches.
     whole = record.status is Status.COMPLETE
     return known | ({"batches": str(record.result["batch_chain"])} if whole else {})
+
+
+def _updates(record: Record, row: Row) -> int:
+    if record.status is Status.COMPLETE:
+        return int(row["budget"])
+    if not record.status.is_finished:
+        return 0
+    # A row an update, up to the one at which it diverged.
+    return int(record.result["logs"]["steps.csv"]["rows"])
+
+
+def _wall_s(record: Record) -> float | None:
+    """Clocks are no part of what is promised: damage to them leaves the results as they are."""
+    try:
+        walls = [one.get("wall_s") for one in record.attempts()]
+    except UNREADABLE:
+        return None
+    known = [float(wall) for wall in walls if isinstance(wall, int | float)]
+    if not known or len(known) < len(walls):
+        return None
+    compute = record.spec.get("compute") or {}
+    # Every lane of a program waits for the whole of it.
+    lanes = int(compute.get("lanes") or 1) if compute.get("engine") == "lanes" else 1
+    return math.fsum(known) / lanes
 
 
 def _curve(record: Record) -> Curve:

@@ -23,11 +23,11 @@ def verdict(row: Row, metric: str) -> str:
     """What a row says: who did better, by how much, how sure; or what could have been found."""
     found = row.found
     other, baseline = _who(row.other, row.other_lr), _who(row.baseline, row.baseline_lr)
-    seeds = _seeds(found.n)
+    seeds = counted(found.n)
     if row.trials:
         seeds += f" after {row.trials} trial{'' if row.trials == 1 else 's'} each"
     over = f"over {seeds}"
-    tail = _tail(row)
+    tail = lost_in(row)
     match found.verdict:
         case "identical":
             return (
@@ -35,10 +35,9 @@ def verdict(row: Row, metric: str) -> str:
                 f"last bit{tail}"
             )
         case "better" | "worse":
-            how = (
-                f"{_how(found, metric)} {over}" if found.difference else f"{_won(found)} of {seeds}"
-            )
-            return f"{other} is {found.verdict} than {baseline}: {how} ({_test(found)}){tail}"
+            told = how(found, metric) if found.difference else won_on(found)
+            told += f" {over}" if found.difference else f" of {seeds}"
+            return f"{other} is {found.verdict} than {baseline}: {told} ({_test(found)}){tail}"
         case "equivalent":
             assert found.equivalence is not None
             same = found.equivalence
@@ -47,7 +46,7 @@ def verdict(row: Row, metric: str) -> str:
             span = f"{200 * found.level - 100:.6g} % interval, "
             return (
                 f"{other} and {baseline} are equivalent within {short(same.margin)}: "
-                f"{_how(found, metric, same.interval)} {over} ({span}two one-sided t "
+                f"{how(found, metric, same.interval)} {over} ({span}two one-sided t "
                 f"tests, {p_value(same.p_adjusted)}{_of(found)}){tail}"
             )
         case _:
@@ -121,11 +120,11 @@ def of_selection(
         )
     else:
         yield (
-            f"each learning rate was chosen by its mean {metric} on the same seeds that it is "
-            f"reported on: the best of {most} looks better than it is, by up to {expected:.2f} "
-            "standard errors of a mean if all were alike (winner's curse); --tune-seeds N keeps N "
-            "seeds for the choice"
+            f"each learning rate was chosen by its mean {metric} on the seeds it is reported on: "
+            f"the best of {most} looks better than it is, by up to {expected:.2f} standard errors "
+            "of a mean if all were alike (winner's curse); --tune-seeds N keeps N for the choice"
         )
+    at_edge: dict[str, list[Contender]] = {}
     for one in tuned:
         if tuned_on and not any(set(arm.seeds) & set(tuned_on) for arm in one.arms):
             yield (
@@ -133,11 +132,17 @@ def of_selection(
                 f"seeds: the smallest is shown, {short(one.own.lr)}"
             )
         elif one.edge:
-            side = "smallest" if one.edge == "low" else "largest"
-            yield (
-                f"{one.label}: its best learning rate, {short(one.own.lr)}, is the {side} tried: "
-                f"its optimum may lie {'below' if one.edge == 'low' else 'above'}"
-            )
+            at_edge.setdefault(one.edge, []).append(one)
+    for edge, ones in at_edge.items():
+        side, beyond = ("smallest", "below") if edge == "low" else ("largest", "above")
+        names = ", ".join(f"{one.label} ({short(one.own.lr)})" for one in ones)
+        yield (
+            f"{ones[0].label}: its best learning rate, {short(ones[0].own.lr)}, is the {side} "
+            f"tried: its optimum may lie {beyond}"
+            if len(ones) == 1
+            else f"{names}: the best learning rate of each is the {side} it was tried with: the "
+            f"optima may lie {beyond}"
+        )
 
 
 def of_divergence(contenders: Sequence[Contender], level: float) -> Iterator[str]:
@@ -222,7 +227,8 @@ def _share(share: Interval, level: float) -> str:
     )
 
 
-def _tail(row: Row) -> str:
+def lost_in(row: Row) -> str:
+    """``; 1 of sgdr diverged, counted as worst``; empty where none did."""
     lost = [
         (row.baseline, sum(a is None for a, _ in row.values)),
         (row.other, sum(b is None for _, b in row.values)),
@@ -235,8 +241,8 @@ def _who(label: str, lr: float | None) -> str:
     return label if lr is None or f"lr={lr}" in label else f"{label} (lr {short(lr)})"
 
 
-def _how(found: Contrast, metric: str, within: Interval | None = None) -> str:
-    """``val_loss lower by 0.0123 [0.0100, 0.0146]``."""
+def how(found: Contrast, metric: str, within: Interval | None = None) -> str:
+    """``val_loss lower by 0.0123 [0.0100, 0.0146] on average``."""
     assert found.difference is not None
     value = found.difference.value
     span = within or found.difference
@@ -249,7 +255,7 @@ def _how(found: Contrast, metric: str, within: Interval | None = None) -> str:
     return f"{metric} {'lower' if is_lower else 'higher'} by {three(abs(value))}{told} on average"
 
 
-def _won(found: Contrast) -> str:
+def won_on(found: Contrast) -> str:
     """``better on 6 and worse on 1``: what is left to say where a run diverged."""
     won, lost = (sum(sign * d > 0 for d in found.differences) for sign in (1, -1))
     if found.verdict == "worse":
@@ -268,14 +274,12 @@ def _of(found: Contrast) -> str:
 
 def _why(found: Contrast, metric: str) -> str:
     if found.n < 2:
-        return (
-            f"{_how(found, metric)}; one seed has no interval" if found.difference else "one seed"
-        )
+        return f"{how(found, metric)}; one seed has no interval" if found.difference else "one seed"
     if found.p is None and found.difference is None:
         return "both diverged on every seed"
     if found.p is None:
         return "the difference is the same on every seed, so the seeds have changed nothing"
-    told = f"{_how(found, metric)}; " if found.difference else ""
+    told = f"{how(found, metric)}; " if found.difference else ""
     power = ""
     if found.least_effect is not None:
         power = f"; minimum detectable effect {three(found.least_effect)} at 80 % power"
@@ -301,5 +305,6 @@ def _direction(found: Contrast) -> float:
     return float(sum(d > 0 for d in found.differences) - sum(d < 0 for d in found.differences))
 
 
-def _seeds(n: int) -> str:
+def counted(n: int) -> str:
+    """``5 seeds``."""
     return f"{n} seed{'' if n == 1 else 's'}"

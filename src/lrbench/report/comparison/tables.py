@@ -15,6 +15,7 @@ from lrbench.report.comparison.runs import LR
 from lrbench.report.comparison.sentences import interval, of_phases, p_cell
 from lrbench.report.comparison.values import (
     AcrossTasks,
+    ArmResult,
     Basis,
     Comparison,
     Contender,
@@ -33,11 +34,13 @@ from lrbench.stats.contrast import Contrast
 FACTORS = (1.0, 1.05, 1.2, 2.0)
 """Times the best mean, at which performance profiles are shown."""
 
+OF_LIMITS = "MDE: the difference that would be found with 80 % power"
+
 LEGEND = (
     "ratio: contender / baseline, geometric mean; corr.: of the two over seeds; d: mean difference "
     "in standard deviations of the differences; P: that it is better on a seed; p: of the row "
     "alone; sign-flip p: by permutation, n < N where fewer seeds than N cannot reach the level; "
-    "MDE: the difference that would be found with 80 % power"
+    f"{OF_LIMITS}"
 )
 
 
@@ -154,10 +157,19 @@ def of_contenders(task: Task, found: Comparison) -> Table:
             spans = tuple(_span(one, number) for one in shown)
             columns.append(Column(_percent(found.level), spans))
     return Table(
-        "means, each at its own best learning rate (intervals of means: not of differences)",
+        "means at own best learning rates (intervals: of means, not of differences)",
         tuple(columns),
-        task.divergence,
+        (*task.divergence, *of_survivors(own)),
     )
+
+
+def of_survivors(arms: Sequence[ArmResult]) -> Iterator[str]:
+    """That means leave out what diverged, where they do: said with every table of such means."""
+    if any(arm.diverged for arm in arms):
+        yield (
+            "means are of the runs that did not diverge, and so look better than the arm is: with "
+            "more diverged runs it ranks below, whatever the mean"
+        )
 
 
 def of_basis(basis: Basis, task: Task, found: Comparison) -> Iterator[Table]:
@@ -183,6 +195,12 @@ def of_basis(basis: Basis, task: Task, found: Comparison) -> Iterator[Table]:
         )
 
 
+def least_effects(found: Sequence[Contrast]) -> Column:
+    """What each comparison would have found with 80 % power."""
+    cells = (ABSENT if one.least_effect is None else three(one.least_effect) for one in found)
+    return Column("MDE", tuple(cells))
+
+
 def is_repeated(basis: Basis, task: Task) -> bool:
     """Whether its rows are those at the contenders' own best learning rates once more."""
     own = task.basis("own_lr")
@@ -205,7 +223,10 @@ def of_sensitivity(task: Task, found: Comparison) -> Table:
     return Table(
         f"mean {found.metric} at each learning rate",
         tuple(columns),
-        tuple(_on_basins(task.contenders)),
+        (
+            *_on_basins(task.contenders),
+            *of_survivors([arm for one in task.contenders for arm in one.arms]),
+        ),
     )
 
 
@@ -254,6 +275,7 @@ def of_courses(task: Task, found: Comparison) -> Table:
             "from the evaluations at updates where every run has one; mean over steps: area under "
             "their curve divided by its length (anytime performance); * the difference to the "
             "baseline is one by Holm over its column",
+            *of_survivors([one.own for one in task.contenders]),
         ),
     )
 
@@ -328,10 +350,7 @@ def _more(rows: Sequence[Row], all_of: Comparison) -> Iterator[Column]:
     yield Column("P", tuple(_improvement(one) for one in found))
     yield Column("p", tuple(p_cell(one.p) for one in found))
     yield Column("sign-flip p", tuple(map(_permutation, found)))
-    yield Column(
-        "MDE",
-        tuple(ABSENT if one.least_effect is None else three(one.least_effect) for one in found),
-    )
+    yield least_effects(found)
     if all_of.margin is not None:
         yield Column(
             "equiv. p",

@@ -24,6 +24,29 @@ BasisKind = Literal["own_lr", "equal_lr", "equal_cost"]
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What some finished runs have cost, whatever came of them.
+
+    Parameters
+    ----------
+    runs, updates : int
+        Of a run that diverged the updates it made.
+    wall_s : float or None
+        Over all attempts, by the clock of their machines; of runs that were trained side by side in
+        one program each its share. None where a record does not say.
+    """
+
+    runs: int = 0
+    updates: int = 0
+    wall_s: float | None = 0.0
+
+    def __add__(self, other: Cost) -> Cost:
+        known = self.wall_s is not None and other.wall_s is not None
+        wall_s = (self.wall_s or 0.0) + (other.wall_s or 0.0) if known else None
+        return Cost(self.runs + other.runs, self.updates + other.updates, wall_s)
+
+
+@dataclass(frozen=True)
 class ArmResult:
     """One arm: a contender with one learning rate, and what came of each of its seeds.
 
@@ -46,6 +69,7 @@ class ArmResult:
         Share of the finished runs that diverged (Clopper-Pearson); None if none is finished.
     unfinished : tuple of int
         Seeds whose runs are not finished or failed: they are in no figure.
+    cost : Cost
     """
 
     lr: float
@@ -57,6 +81,7 @@ class ArmResult:
     diverged: int
     divergence: Interval | None
     unfinished: tuple[int, ...]
+    cost: Cost = Cost()
 
 
 @dataclass(frozen=True)
@@ -81,6 +106,8 @@ class Contender:
     basin : Basin or None
         Learning rates whose mean is nearly as good as the best one; None of a single learning rate,
         and where there is none without a diverged run.
+    cost : Cost
+        Of all its arms, which is what tuning took.
     """
 
     label: str
@@ -90,6 +117,7 @@ class Contender:
     reported: dict[str, Estimate]
     edge: Literal["low", "high"] | None
     basin: Basin | None
+    cost: Cost = Cost()
 
     @property
     def own(self) -> ArmResult:

@@ -14,6 +14,7 @@ from lrbench.report.frames import Arm
 from lrbench.report.history.restarts import in_words
 from lrbench.report.history.trial import Trial
 from lrbench.report.restarts.ledger import read_ledger
+from lrbench.report.runs import WITHIN
 from lrbench.report.settings import differing_of, equal_of, label
 from lrbench.stats.aggregate import describe
 
@@ -168,7 +169,7 @@ def _arm(trials: Sequence[Trial], shown: Sequence[str], level: float) -> Arm:
         failed=failed,
         unfinished=len(trials) - len(complete) - diverged - failed,
         estimates={
-            f"{when}{metric}": describe(_known(complete, f"{field}{metric}"), level)
+            f"{when}{metric}": describe(_known(complete, f"{field}{metric}"), level, WITHIN[metric])
             for when, field in (("final_", ""), ("best_", "best_"))
             for metric in METRICS
         },
@@ -181,10 +182,10 @@ def _known(trials: Sequence[Trial], field: str) -> list[float]:
     return [value for value in values if value is not None]
 
 
-def _place(arm: Arm) -> tuple[bool, bool, float]:
+def _place(arm: Arm) -> tuple[bool, float, float]:
     """As in a summary: a mean over the survivors must not win over one over all runs."""
     mean = arm.estimates["final_val_loss"].mean
-    return mean is None, arm.diverged > 0, mean or 0.0
+    return mean is None, arm.lost, mean or 0.0
 
 
 def _restarts(

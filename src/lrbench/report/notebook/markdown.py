@@ -29,7 +29,7 @@ NAMED = (
 )
 """The settings that are named where all runs have the same; the others are counted."""
 
-COLUMNS = ("diverged", "div", "fail", "unfin", "n", "mean", "sd", "best mean")
+COLUMNS = ("diverged", "div", "fail", "unfin", "n", "mean", "mean of n", "sd", "best mean")
 """Of a table of results, besides its labels and the interval."""
 
 

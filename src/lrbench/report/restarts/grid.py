@@ -112,10 +112,10 @@ def fill(text: str, width: int, indent: str = "") -> list[str]:
 
 
 def folded(name: str, width: int) -> list[str]:
-    """A name in lines of at most ``width``, broken after its dots where that is possible."""
+    """A name in lines of at most ``width``, broken at blanks or dots where that is possible."""
     lines = []
     while len(name) > width:
-        cut = name.rfind(".", 0, width) + 1 or width
-        lines.append(name[:cut])
+        cut = (name.rfind(" ", 0, width) + 1) or (name.rfind(".", 0, width) + 1) or width
+        lines.append(name[:cut].rstrip())
         name = name[cut:]
     return [*lines, name]

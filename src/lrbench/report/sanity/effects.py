@@ -11,7 +11,7 @@ from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.study import Arm, Claim, Contender, Facts, Study, Task
 from lrbench.stats.aggregate import describe
-from lrbench.stats.chance import too_small_spread
+from lrbench.stats.chance import too_large_effect, too_small_spread
 from lrbench.stats.correlation import pearson
 from lrbench.stats.paired import Paired
 from lrbench.stats.power import LEVEL
@@ -22,10 +22,15 @@ NOT_DRAWN = ("quadratic",)
 """Models whose first weights are a setting."""
 
 TIMES_LARGER = 3.0
-"""An effect this many times the largest seen before on a task is improbable."""
+"""An effect this many times the largest seen before on a task is improbable; both by the ends of
+their intervals, as point estimates of few seeds are often three times one another."""
 
-LARGEST_D = 5.0
-"""Standard deviations of the differences; more is improbable of a schedule."""
+LARGE_D = 3.0
+"""Standard deviations of the differences: what a schedule may well be worth."""
+
+SURPRISE = 0.025
+"""Chance below which an effect is too large even so, of each of the two claims on a task. Few seeds
+exaggerate: with a true effect of 3, more than 5 are seen by three seeds in 30 of 100 sweeps."""
 
 FEW_SEEDS = 6
 """Below it the exact tests by signs and ranks cannot reach 5 %: 2 / 2**5 is 6.25 %."""
@@ -120,11 +125,12 @@ def _beyond_experience(task: Task) -> Iterator[Flag]:
         if contender is base or claim is None or not all(begins):
             continue
         known = [
-            abs(found.found.mean)
+            max(abs(found.found.low), abs(found.found.high))
             for other in task.contenders
             if other is not base and other is not contender and _ended_before(other, min(begins))
             if (found := task.claim(other, base, "the baseline")) is not None
-            and found.found.mean is not None
+            and found.found.low is not None
+            and found.found.high is not None
         ]
         low, high = claim.found.low, claim.found.high
         if not known or low is None or high is None:
@@ -139,7 +145,8 @@ def _beyond_experience(task: Task) -> Iterator[Flag]:
                 False,
                 f"{contender.name} differs from {base.name} by {significant(abs(mean))} in "
                 f"validation loss, {abs(mean) / largest:.1f} times the largest effect seen on "
-                f"{task.name} before ({significant(largest)}): look for another cause first",
+                f"{task.name} before (at most {significant(largest)} by its interval): look for "
+                "another cause first",
                 {"effect": mean, "interval": [low, high], "largest_before": largest},
                 claim.runs,
             )
@@ -156,14 +163,16 @@ def _large(claim: Claim) -> Iterator[Flag]:
     if not spread or found.mean is None or not LEAST_SEEDS <= found.n < FEW_SEEDS:
         return
     d = found.mean / spread
-    if abs(d) > LARGEST_D:
+    chance = too_large_effect(d, LARGE_D, found.n)
+    if chance < SURPRISE:
         yield Flag(
             "improbable-effect",
             False,
             f"{claim.winner.best.name} {'beats' if d > 0 else 'loses to'} {claim.against} "
             f"{claim.other.best.name} by {abs(d):.1f} standard deviations of the "
-            f"differences with only {found.n} seeds: so few can agree by chance; add seeds",
-            {"d": d, "n": found.n, "mean_difference": found.mean},
+            f"differences with only {found.n} seeds, as even a true effect of {LARGE_D:g} shows in "
+            f"{100 * chance:.2g} % of sweeps: add seeds, and look for what these share",
+            {"d": d, "n": found.n, "mean_difference": found.mean, "chance": chance},
             claim.runs,
         )
 
@@ -300,7 +309,7 @@ def _over_tasks(study: Study) -> Iterator[Flag]:
                 continue
             # In units of the baseline's loss, as losses of two tasks are not of one size.
             spread = describe(claim.found.differences).sd
-            size = base.best.mean
+            _, size = base.best.rank
             if spread and 0 < size < math.inf:
                 error = spread / claim.found.n**0.5
                 row = (claim, claim.found.mean / size, error / size)

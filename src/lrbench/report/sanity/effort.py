@@ -10,6 +10,9 @@ from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.restarts import end_of, rates_of
 from lrbench.report.sanity.study import Arm, Contender, Facts, Study, Task
 from lrbench.spec.run import total_steps_of
+from lrbench.stats.holm import strictest_level
+from lrbench.stats.paired import paired
+from lrbench.stats.power import LEVEL
 
 HALF = 0.5
 """Of its largest rate: a schedule that was below, and ends above, is cut off in a cycle."""
@@ -38,20 +41,45 @@ def of_effort(study: Study) -> Iterator[Flag]:
 
 
 def _edge_of_grid(task: Task) -> Iterator[Flag]:
-    """Losers whose best rate is the least or largest one tried: they may have lost by that."""
-    for contender in task.contenders[1:]:
+    """Losers whose best rate is the least or largest one tried: they may have lost by that.
+
+    Only where the edge is surely better than the rate next to it, so that there is more to be had
+    beyond: on a flat top luck puts the best rate at the edge as often as anywhere.
+    """
+    losers = task.contenders[1:]
+    for contender in losers:
         rates = sorted({arm.lr for arm in contender.arms})
         best = contender.best
-        if len(rates) > 1 and best.lr in (rates[0], rates[-1]):
-            side = "lowest" if best.lr == rates[0] else "highest"
-            yield Flag(
-                "grid-edge",
-                False,
-                f"{contender.name} does best at lr={best.lr:g}, the {side} of the {len(rates)} "
-                f"tried: it is not tuned, and may lose to {task.contenders[0].name} only by that",
-                {"best_lr": best.lr, "tried": rates},
-                best.ids,
-            )
+        if len(rates) < 2 or best.lr not in (rates[0], rates[-1]):
+            continue
+        next_to_it = rates[1] if best.lr == rates[0] else rates[-2]
+        inner = next(arm for arm in contender.arms if arm.lr == next_to_it)
+        if not _is_surely_better(best, inner, strictest_level(len(losers), LEVEL)):
+            continue
+        side = "lowest" if best.lr == rates[0] else "highest"
+        yield Flag(
+            "grid-edge",
+            False,
+            f"{contender.name} does best at lr={best.lr:g}, the {side} of the {len(rates)} "
+            f"tried, and surely better than at {next_to_it:g}: it is not tuned, and may lose to "
+            f"{task.contenders[0].name} only by that",
+            {"best_lr": best.lr, "tried": rates},
+            best.ids,
+        )
+
+
+def _is_surely_better(arm: Arm, other: Arm, level: float) -> bool:
+    if arm.rank[0] != other.rank[0]:
+        return arm.rank[0] < other.rank[0]  # fewer of its runs diverged
+    ours, theirs = arm.finals(), other.finals()
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return False
+    found = paired([theirs[s] for s in seeds], [ours[s] for s in seeds], level=level)
+    if found.p is None:
+        # One seed, or the same difference on each: then there is no luck to reckon with.
+        return found.n > 1 and found.mean is not None and found.mean > 0
+    return found.judgement == "helped"
 
 
 def _unequal(task: Task) -> Iterator[Flag]:

@@ -79,15 +79,17 @@ def _beyond_ceiling(task: Task) -> Iterator[Flag]:
         dataset = arm.runs[0].spec["dataset"]
         ceiling = CEILINGS.get(dataset["name"]) if dataset["target"] is None else None
         known = [v for v in arm.finals("val_accuracy").values() if v is not None]
-        mean = describe(known).mean
-        if ceiling is not None and mean is not None and mean > ceiling:
+        found = describe(known)
+        # A few hundred samples are sometimes all right by luck: it must be so of the mean.
+        if ceiling is not None and found.low is not None and found.low > ceiling:
+            assert found.mean is not None
             yield Flag(
                 "below-floor",
-                True,
-                f"{arm.name} classifies {100 * mean:.2f} % of the validation samples of "
-                f"{dataset['name']} correctly; above {100 * ceiling:g} % labels are guesswork: "
-                "has it seen them in training?",
-                {"val_accuracy": mean, "ceiling": ceiling, "n": len(known)},
+                False,
+                f"{arm.name} classifies {100 * found.mean:.2f} % of the validation samples of "
+                f"{dataset['name']} correctly, surely more than {100 * ceiling:g} %, above which "
+                f"labels are guesswork ({found.n} seeds): has it seen them in training?",
+                {"val_accuracy": found.mean, "low": found.low, "ceiling": ceiling, "n": found.n},
                 arm.ids,
             )
 

@@ -9,12 +9,17 @@ from lrbench.report.numbers import significant
 from lrbench.report.sanity.flag import Flag
 from lrbench.report.sanity.study import Arm, Facts, Floats, Study, Task
 from lrbench.stats.aggregate import describe
+from lrbench.stats.holm import strictest_level
+from lrbench.stats.power import LEVEL
 
 KEPT = "kept"
 """What the audit of a restart that did what its policy promised is called."""
 
 SAME_END = 0.01
 """Of the largest rate: two schedules that end no further apart are annealed to the same rate."""
+
+MOST_RUNS = 0.5
+"""Of an arm, more than so large a share of the runs must stay high for the restart to keep them."""
 
 LEAST_RISE = 3.0
 """Standard errors of the level before, by which a loss must rise to need recovery."""
@@ -25,8 +30,8 @@ def of_restarts(study: Study) -> Iterator[Flag]:
     for arm in study.arms:
         yield from _diverged(arm)
         yield from _not_recovered(arm)
-        yield from _memorised(arm)
         yield from _audits(arm)
+    yield from _memorised(study)
     for task in study.tasks:
         yield from _without_control(task, study.twinned)
 
@@ -73,6 +78,8 @@ def _not_recovered(arm: Arm) -> Iterator[Flag]:
             if z is not None and z > LEAST_RISE:
                 found.setdefault(int(row["cycle"]), []).append((run, float(rise), int(at)))
     for cycle, runs in found.items():
+        if len(runs) <= MOST_RUNS * len(arm.runs):
+            continue  # noise alone keeps single runs from coming back
         rises = describe(rise for _, rise, _ in runs)
         assert rises.mean is not None
         within = min(at for _, _, at in runs)
@@ -87,20 +94,13 @@ def _not_recovered(arm: Arm) -> Iterator[Flag]:
         )
 
 
-def _memorised(arm: Arm) -> Iterator[Flag]:
-    """A training loss that falls over a cycle while the validation loss surely rises."""
-    cycles: dict[int, list[tuple[Facts, float, float]]] = {}
-    for run in arm.runs:
-        rows = [row for row in run.restarts if row.get("loss_before") is not None]
-        for place, row in enumerate(rows):
-            after = (
-                rows[place + 1]["loss_before"] if place + 1 < len(rows) else run.final_train_loss
-            )
-            if row.get("gain") is not None and after is not None:
-                fall = float(row["loss_before"]) - float(after)
-                cycles.setdefault(int(row["cycle"]), []).append((run, fall, float(row["gain"])))
-    for cycle, runs in cycles.items():
-        gains = describe(gain for _, _, gain in runs)
+def _memorised(study: Study) -> Iterator[Flag]:
+    """Training losses that fall over a cycle while the validation loss surely rises."""
+    cycles = [(arm, cycle, runs) for arm in study.arms for cycle, runs in _cycles(arm).items()]
+    # Of many cycles of many arms some seem to do so by luck: the chance is that of any of them.
+    level = strictest_level(len(cycles), LEVEL)
+    for arm, cycle, runs in cycles:
+        gains = describe((gain for _, _, gain in runs), level)
         if gains.high is None or gains.high >= 0 or any(fall <= 0 for _, fall, _ in runs):
             continue
         mean_fall = describe(fall for _, fall, _ in runs).mean
@@ -114,6 +114,21 @@ def _memorised(arm: Arm) -> Iterator[Flag]:
             {"restart": cycle, "train_fall": mean_fall, "val_gain": gains.mean, "n": gains.n},
             arm.ids,
         )
+
+
+def _cycles(arm: Arm) -> dict[int, list[tuple[Facts, float, float]]]:
+    """Of every cycle that a restart began: the runs, how far training fell, what was gained."""
+    cycles: dict[int, list[tuple[Facts, float, float]]] = {}
+    for run in arm.runs:
+        rows = [row for row in run.restarts if row.get("loss_before") is not None]
+        for place, row in enumerate(rows):
+            after = (
+                rows[place + 1]["loss_before"] if place + 1 < len(rows) else run.final_train_loss
+            )
+            if row.get("gain") is not None and after is not None:
+                fall = float(row["loss_before"]) - float(after)
+                cycles.setdefault(int(row["cycle"]), []).append((run, fall, float(row["gain"])))
+    return cycles
 
 
 def _audits(arm: Arm) -> Iterator[Flag]:
@@ -139,7 +154,7 @@ def _audits(arm: Arm) -> Iterator[Flag]:
 
 
 def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
-    """A best schedule with restarts, and nothing beside it that says what they did."""
+    """A schedule with restarts that stands first, and nothing beside it that says what they did."""
     if len(task.contenders) < 2:
         return
     winner = task.contenders[0].best
@@ -155,9 +170,9 @@ def _without_control(task: Task, twinned: frozenset[str]) -> Iterator[Flag]:
     yield Flag(
         "restart-without-control",
         False,
-        f"{winner.name} is best and restarts, and no schedule without restarts beside it is "
-        f"annealed to the same rate ({100 * end:.3g} % of its peak): whether the restarts helped, "
-        "only lrbench twin tells",
+        f"{winner.name} stands first and restarts, and no schedule without restarts beside it is "
+        f"annealed to the same rate ({100 * end:.3g} % of its peak): what the restarts have to do "
+        "with its place, only lrbench twin tells",
         {"end": end, "ends_without_restarts": [end_of(arm) for arm in others]},
         winner.ids,
     )

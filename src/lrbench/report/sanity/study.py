@@ -162,12 +162,13 @@ class Arm:
         return {run.seed: run.final(metric) for run in self.runs}
 
     @cached_property
-    def mean(self) -> float:
-        """Of the last validation loss; infinite where a run diverged."""
+    def rank(self) -> tuple[float, float]:
+        """What orders arms, as in ``lrbench compare``: the share of runs that diverged, then the
+        mean of the last validation loss of the others."""
         values = list(self.finals().values())
-        if any(value is None for value in values):
-            return math.inf
-        return float(describe(value for value in values if value is not None).mean or 0.0)
+        mean = describe(value for value in values if value is not None).mean
+        lost = sum(value is None for value in values) / len(values)
+        return lost, math.inf if mean is None else mean
 
 
 @dataclass(frozen=True)
@@ -348,7 +349,7 @@ def study_of(
             Contender(labels[key], tuple(sorted(of_one, key=lambda arm: arm.lr)))
             for key, of_one in contenders.items()
         ]
-        found.append(Task(labels[task], tuple(sorted(those, key=lambda c: c.best.mean))))
+        found.append(Task(labels[task], tuple(sorted(those, key=lambda c: c.best.rank))))
     return Study(
         tuple(runs),
         tuple(arms),

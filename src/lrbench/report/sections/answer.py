@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lrbench import __version__
 from lrbench.report.comparison.sentences import p_value
-from lrbench.report.comparison.values import Comparison, Row, Task
+from lrbench.report.comparison.values import ArmResult, Comparison, Row, Task
 from lrbench.report.document.blocks import Block, Bullets, Paragraph
 from lrbench.report.notices import ranges
 from lrbench.report.numbers import format_for
@@ -78,6 +78,12 @@ def _sentence(row: Row) -> str:
     return f"{told} {sentence(row.disagreement, (row.other,))}" if row.disagreement else told
 
 
+def _survivors(arm: ArmResult) -> str:
+    if not arm.diverged:
+        return ""
+    return f", without {arm.diverged} of {len(arm.seeds)} runs that diverged"
+
+
 def lowest(task: Task, comparison: Comparison) -> str:
     """Which contender has the most favourable mean, with its interval, and what that is worth."""
     metric = comparison.metric
@@ -86,8 +92,10 @@ def lowest(task: Task, comparison: Comparison) -> str:
     if not known:
         return f"No run has a last {metric}."
     sign = 1 if metric == "val_loss" else -1
-    whole = [one for one in known if not one[1].diverged] or known
-    first, arm, estimate = min(whole, key=lambda one: sign * (one[2].mean or 0.0))
+    # A mean of survivors is no better for those that it leaves out.
+    first, arm, estimate = min(
+        known, key=lambda one: (one[1].diverged / len(one[1].seeds), sign * (one[2].mean or 0.0))
+    )
     number = format_for([one[2] for one in own])
     span = (
         f"[{number(estimate.low)}, {number(estimate.high)}]"
@@ -97,7 +105,7 @@ def lowest(task: Task, comparison: Comparison) -> str:
     extreme = "lowest" if sign == 1 else "highest"
     told = (
         f"The {extreme} mean {metric} is that of {first.label} at learning rate {short(arm.lr)}: "
-        f"{number(estimate.mean)} ({span}, n = {estimate.n})"
+        f"{number(estimate.mean)} ({span}, n = {estimate.n}{_survivors(arm)})"
     )
     if len(own) == 1:
         return f"{told}."

@@ -18,22 +18,6 @@ from lrbench.report.sanity.flag import Flag
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What the runs of one contender have cost.
-
-    Parameters
-    ----------
-    runs, updates : int
-    wall_s : float
-        Over all attempts, by the clock of their machines.
-    """
-
-    runs: int
-    updates: int
-    wall_s: float
-
-
-@dataclass(frozen=True)
 class Origins:
     """Where the records come from.
 
@@ -45,7 +29,6 @@ class Origins:
         Remarks given at launch, with the number of their runs.
     began, ended : str
         First start and last end, ISO 8601; empty where no record says.
-    costs : mapping of contender label to Cost
     commands : tuple of str
         What trains the same again.
     unplanned : int
@@ -56,7 +39,6 @@ class Origins:
     notes: Mapping[str, int]
     began: str
     ended: str
-    costs: Mapping[str, Cost]
     commands: tuple[str, ...]
     unplanned: int
 

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 from lrbench.report.charts.picture import Picture
+from lrbench.report.comparison.effort import of_cost
 from lrbench.report.document.blocks import Block, Bullets, Heading, Listing, Paragraph, Shown
 from lrbench.report.escapes import printable
 from lrbench.report.notices import some
 from lrbench.report.sections.facts import Facts
 from lrbench.report.sections.words import sentence
-from lrbench.report.tables import Column, columns
+from lrbench.report.tables import columns
 
 SHORT = 30
 """Rows of a table that a page shows unasked."""
@@ -64,31 +65,9 @@ def _is_told(notice: str, reasons: dict[tuple[str, str], list[str]]) -> bool:
 
 
 def _costs(facts: Facts) -> Iterator[Block]:
-    costs = facts.origins.costs
-    if not costs:
-        return
-    tried = {one.label: len(one.arms) for task in facts.comparison.tasks for one in task.contenders}
-    labels = list(costs)
-    yield Listing(
-        "what it cost: all runs of each, whatever became of them",
-        (
-            Column("contender", tuple(labels), is_label=True),
-            Column("learning rates", tuple(str(tried.get(label, "-")) for label in labels)),
-            Column("runs", tuple(str(costs[label].runs) for label in labels)),
-            Column("updates", tuple(str(costs[label].updates) for label in labels)),
-            Column("training time", tuple(_time(costs[label].wall_s) for label in labels)),
-        ),
-        (
-            "training time: by the clock, over all attempts and runs one after the other; it "
-            "depends on the machine and on what else it did",
-        ),
-    )
-
-
-def _time(seconds: float) -> str:
-    if seconds < 120:
-        return f"{seconds:.3g} s"
-    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
+    for task in facts.comparison.tasks:
+        table = of_cost(task)
+        yield Listing(table.title, table.columns, table.notes)
 
 
 def _shown(picture: Picture | None) -> Iterator[Block]:

@@ -70,8 +70,8 @@ def binned(curve: Curve, width: int) -> Curve:
     )
 
 
-def band(curves: Sequence[Curve], level: float) -> Band:
-    """Mean and interval over runs, step by step.
+def band(curves: Sequence[Curve], level: float, within: tuple[float, float] | None = None) -> Band:
+    """Mean and interval over runs, step by step; cut where no value can be, as of an accuracy.
 
     Examples
     --------
@@ -101,7 +101,10 @@ def band(curves: Sequence[Curve], level: float) -> Band:
         there = n == count
         sd = np.sqrt(squares[there] / (count - 1))
         half[there] = t_quantile(int(count) - 1, level) * sd / count**0.5
-    return Band(steps, mean, mean - half, mean + half, n)
+    low, high = mean - half, mean + half
+    if within is not None:
+        low, high = np.maximum(low, within[0]), np.minimum(high, within[1])
+    return Band(steps, mean, low, high, n)
 
 
 def geometric_band(curves: Sequence[Curve], level: float) -> Band:

@@ -13,7 +13,7 @@ from lrbench.record.series import read_series
 from lrbench.report.comparison.values import ArmResult, Contender, Task
 from lrbench.report.restarts.arms import RestartOfArm, describe_arm
 from lrbench.report.restarts.ledger import Ledger, read_ledger
-from lrbench.report.runs import Skipped, reason
+from lrbench.report.runs import WITHIN, Skipped, reason
 from lrbench.report.traces.bands import Band, Curve, band, binned, finite, geometric_band
 from lrbench.report.traces.places import place_of
 
@@ -158,7 +158,7 @@ def _traced(found: _Arm, asked: Traces) -> ArmTrace:
         is_own=found.arm is found.contender.own,
         rate=band(found.rates, level),
         train_loss=(geometric_band if asked.is_geometric else band)(found.losses, level),
-        metric=band([run.metric for run in found.runs], level),
+        metric=band([run.metric for run in found.runs], level, WITHIN[asked.metric]),
         restarts=describe_arm(found.contender.label, found.ledgers, level).restarts,
         runs=tuple(found.runs),
     )
