@@ -16,7 +16,7 @@ def too_small_spread(variance: float, usual: float, n: int) -> float:
     Examples
     --------
     >>> round(too_small_spread(1 / 16, 1.0, 5), 4)
-    0.0073
+    0.0072
     """
     # scipy.stats has it too, and takes a second to import.
     from scipy.special import chdtr
