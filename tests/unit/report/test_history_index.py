@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -274,6 +275,7 @@ def test_flags_are_looked_for_once(results, monkeypatch):
 
 @pytest.mark.slow
 def test_commands_at_once_do_not_hurt_it(results, tmp_path):
+    time.sleep(2.1)  # other processes keep nothing of what changed a moment ago
     words = [sys.executable, "-m", "lrbench", "history", str(results), "--json"]
     processes = [
         subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | {"N": str(i)})
