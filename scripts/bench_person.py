@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -52,6 +54,13 @@ def schedulers(optimizer: torch.optim.Optimizer, steps: int) -> dict[str, LRSche
     }
 
 
+@lru_cache(maxsize=1)
+def data() -> tuple[Tensor, Tensor]:
+    """Handwritten digits."""
+    inputs, targets = map(torch.tensor, load_digits(return_X_y=True))
+    return inputs.float() / 16, targets
+
+
 def batches(inputs: Tensor, targets: Tensor, *, careful: bool) -> Iterator[tuple[Tensor, Tensor]]:
     """An epoch."""
     if not careful:
@@ -72,8 +81,7 @@ def norm(tensors: list[Tensor]) -> float:
 def train(path: Path, kind: str, lr: float, seed: int, *, careful: bool) -> None:
     """One run, with its log."""
     torch.manual_seed(seed)
-    inputs, targets = map(torch.tensor, load_digits(return_X_y=True))
-    inputs = inputs.float() / 16
+    inputs, targets = data()
     held_out, rest = slice(0, 359), slice(718, None)
     model = nn.Sequential(
         nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
@@ -152,6 +160,7 @@ def main() -> None:
         "a careful person's": [*script, "--as-person", "careful"],
     }
     first = seconds(commands["lanes, compiled before"])
+    print(f"sweeps have {os.cpu_count()} workers, a core each")
     print(f"lanes, the first time: {first:.1f} s (with compiling, if that was to be done)")
     found: dict[str, list[float]] = {name: [] for name in commands}
     for _ in range(asked.rounds):

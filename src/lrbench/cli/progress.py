@@ -72,6 +72,9 @@ def run_progress(name: str, steps: int | None) -> Iterator[Callable[[Progress], 
             if progress.doing and not was_said:
                 was_said = True
                 say(COMPILING)
+            if progress.doing:
+                display.update(task, figures=figures(progress))
+                return
             display.update(
                 task, completed=progress.step, total=progress.total, figures=figures(progress)
             )
@@ -126,7 +129,8 @@ class JobBars:
             if progress.doing and not self._was_said:
                 self._was_said = True
                 say(COMPILING)
-            display.update(running[run_id], completed=progress.step, figures=figures(progress))
+            done = None if progress.doing else progress.step
+            display.update(running[run_id], completed=done, figures=figures(progress))
         elif event.kind in ("done", "failed"):
             self._ended += 1
             display.remove_task(running.pop(run_id))

@@ -13,11 +13,14 @@ the graph, the shapes, the processor, torch and the compiler.
 from __future__ import annotations
 
 import os
+import platform
+import shutil
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -28,7 +31,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from lrbench.engine.compiler import compiler_version
-from lrbench.errors import ConfigError
+from lrbench.errors import ConfigError, RecordError
 from lrbench.record.environment import environment
 from lrbench.record.files import claim_folder, replace_file
 from lrbench.record.lock import Lock
@@ -39,13 +42,25 @@ T = TypeVar("T")
 
 Run = Callable[[list[Tensor]], Sequence[Tensor]]
 
-_listeners: list[Callable[[], None]] = []
+FORMAT = 1
+"""Of what this module makes of a graph; another number finds no library of before."""
 
 SUM = ".sha256"
 """The name's end of the file beside a library that says what it must be."""
 
+EXTRA = ".json"
+"""And of the one that names operations which a library leaves to torch."""
+
 PAUSE_S = 0.05
 """Between two looks whether another process has compiled what is needed here."""
+
+LONGEST_WAIT_S = 600.0
+"""After which this process compiles it too, whatever has become of the other."""
+
+DECIDE_CODE = ("CXX", "CPATH", "CPLUS_INCLUDE_PATH")
+"""Variables, besides inductor's own, that decide what a compiler makes."""
+
+_listeners: list[Callable[[], None]] = []
 
 
 class Compiled(Generic[T]):
@@ -54,14 +69,16 @@ class Compiled(Generic[T]):
     Parameters
     ----------
     function : callable
-        Of tensors, and dicts of them, whose shapes and order never change, to a tensor or several.
-        It may write them in place, and decides nothing by their values.
+        Of tensors, and dicts of them, whose shapes, strides and order stay those it was last
+        prepared for, to a tensor or several. It may write them in place, and decides nothing by
+        their values.
     """
 
     def __init__(self, function: Callable[..., T]) -> None:
         self.function = function
         self.run: Run | None = None
         self.gives_one = False
+        self.forms: list[Any] = []
 
     def __call__(self, *arguments: Any) -> T:
         """The function's results.
@@ -78,6 +95,40 @@ class Compiled(Generic[T]):
         return results[0] if self.gives_one else results  # type: ignore[no-any-return]
 
 
+def surroundings() -> str:
+    """Digest of everything but the graph that decides a compiled program's code."""
+    changing = {
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        # Inductor lays convolutions out by it.
+        "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
+        "variables": {
+            name: value
+            for name, value in sorted(os.environ.items())
+            if name in DECIDE_CODE
+            or (name.startswith("TORCHINDUCTOR_") and name != "TORCHINDUCTOR_CACHE_DIR")
+        },
+    }
+    return digest([FORMAT, _machine(), changing])
+
+
+@lru_cache(maxsize=1)
+def _machine() -> dict[str, Any]:
+    cpu = environment()["cpu"]
+    flags = ""
+    with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
+        flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return {
+        # Compiled for the very processor, of which machines may hide parts.
+        "cpu": {name: cpu.get(name) for name in ("model_name", "cpu_family", "model", "stepping")},
+        "flags": sha256(flags.encode()).hexdigest(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "machine": [platform.machine(), *platform.libc_ver()],
+        "torch": [torch.__version__, str(torch.version.git_version), torch.__config__.show()],
+        "compiler": compiler_version(),
+    }
+
+
 @dataclass(frozen=True)
 class _Traced:
     """A function as a graph, with the tensors that show their shapes."""
@@ -90,44 +141,65 @@ class _Traced:
     def key(self) -> str:
         """What names the library: everything that it is made from."""
         constants = {
-            name: [*_form(value), sha256(value.detach().double().numpy().tobytes()).hexdigest()]
+            name: [*_form(value), sha256(_bytes(value)).hexdigest()]
             for name, value in self.graph.state_dict().items()
         }
-        facts = {
-            "graph": self.graph.code,
-            "constants": constants,
-            "given": [_form(tensor) for tensor in self.given],
-            "torch": [torch.__version__, str(torch.version.git_version)],
-            "compiler": compiler_version(),
-            "cpu": {**environment()["cpu"], "is": torch.backends.cpu.get_cpu_capability()},
-            "threads": torch.get_num_threads(),
-            "deterministic": torch.are_deterministic_algorithms_enabled(),
-        }
-        return digest(facts)
+        forms = [_form(tensor) for tensor in self.given]
+        return digest([self.graph.code, constants, forms, surroundings()])
 
 
 def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
     """Have functions compiled for arguments of this form, whose numbers stay as they are.
 
     What another process is compiling is left to it, and done last: workers that begin together
-    share the work.
+    share the work. A function that was compiled for arguments of another form is compiled anew: a
+    library would read these as if they were of that form.
 
     Raises
     ------
     ConfigError
         One cannot be compiled.
     """
-    fresh = [(owner, arguments) for owner, arguments in programs if owner.run is None]
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            # Torch warns of its own ways while it compiles.
-            warnings.simplefilter("ignore")
+    fresh = []
+    for owner, arguments in programs:
+        forms = [_form(tensor) for tensor in _leaves(arguments)]
+        if owner.run is None or forms != owner.forms:
+            owner.run, owner.forms = None, forms
+            fresh.append((owner, arguments))
+    with warnings.catch_warnings(), torch.no_grad():
+        # Torch warns of its own ways while it compiles.
+        warnings.simplefilter("ignore")
+        with _refusing():
             traced = [_traced(owner, arguments) for owner, arguments in fresh]
-            if all(one.given[0].device.type == "cpu" for one in traced):
-                _prepare_libraries(traced)
-            else:
-                for one in traced:
-                    one.owner.run = _in_this_process(one)
+        if all(one.given[0].device.type == "cpu" for one in traced):
+            _prepare_libraries(traced)
+        else:
+            for one in traced:
+                one.owner.run = _in_this_process(one)
+
+
+@contextmanager
+def told_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
+    """Call ``listener`` when something is about to be compiled inside, here or by another process
+    that is waited for: it takes long.
+    """
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
+
+
+def _tell() -> None:
+    for listener in _listeners:
+        listener()
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """What torch cannot do is told as a trait of what is to be compiled."""
+    try:
+        yield
     except Exception as error:
         reason = str(error).strip().partition("\n")[0][:200] or type(error).__name__
         raise ConfigError(
@@ -136,16 +208,6 @@ def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
             got=True,
             remedy="compute.compile=false",
         ) from error
-
-
-@contextmanager
-def told_of_compiling(listener: Callable[[], None]) -> Iterator[None]:
-    """Call ``listener`` when something is about to be compiled inside, which takes long."""
-    _listeners.append(listener)
-    try:
-        yield
-    finally:
-        _listeners.remove(listener)
 
 
 def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
@@ -163,7 +225,12 @@ def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
 
 
 def _form(tensor: Tensor) -> list[Any]:
-    return [list(tensor.shape), list(tensor.stride()), str(tensor.dtype)]
+    return [list(tensor.shape), list(tensor.stride()), str(tensor.dtype), str(tensor.device)]
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    whole = tensor.detach().cpu().contiguous().reshape(-1)
+    return whole.view(torch.uint8).numpy().tobytes()
 
 
 def _apart(tensor: Tensor) -> Tensor:
@@ -175,43 +242,75 @@ def _apart(tensor: Tensor) -> Tensor:
 
 def _prepare_libraries(traced: Sequence[_Traced]) -> None:
     folder = _folder()
-    waiting = {one.key: one for one in traced}
+    late = time.monotonic() + LONGEST_WAIT_S
+    waiting: dict[str, list[_Traced]] = {}
+    for one in traced:
+        waiting.setdefault(one.key, []).append(one)
+    was_told = False
     while waiting:
-        for key, one in list(waiting.items()):
+        for key, same in list(waiting.items()):
             path = folder / f"{key}.so" if folder else None
             run = _loaded(path) if path else None
             if run is None:
-                lock = Lock(folder / f"{key}.lock") if folder else None
-                if lock is not None and not lock.acquire():
+                lock = _lock(path)
+                if lock is None and time.monotonic() < late:
                     continue
                 try:
-                    run = (_loaded(path) if path else None) or _as_library(one, path)
+                    run = (_loaded(path) if path else None) or _as_library(same[0], path)
                 finally:
                     if lock is not None:
                         lock.release()
-            one.owner.run = run
+            for one in same:
+                one.owner.run = run
             del waiting[key]
         if waiting:
+            if not was_told:
+                was_told = True
+                _tell()
             time.sleep(PAUSE_S)
 
 
 def _folder() -> Path | None:
     """Where libraries are kept; None where nothing can be."""
-    with suppress(RuntimeError, OSError):
+    with suppress(RuntimeError, OSError, RecordError):
         folder = cache_home() / "programs"
-        claim_folder(folder)
-        return folder if os.access(folder, os.W_OK) else None
+        if not folder.is_dir():
+            claim_folder(folder)
+        return folder
     return None
+
+
+def _lock(path: Path | None) -> Lock | None:
+    """The right to compile what is to lie at ``path``; None while another process has it. Where
+    there can be no locks, one that is not held will do: the work is then done twice at the worst.
+    """
+    lock = Lock((path or Path("nowhere.so")).with_suffix(".lock"))
+    with suppress(OSError, RecordError):
+        if path is not None and not lock.acquire():
+            return None
+    return lock
 
 
 def _loaded(path: Path) -> Run | None:
-    """The library at ``path``; None where there is none, or not as it was written: the system
-    ends a process that runs into the end of a library.
+    """The library at ``path``; None where there is none, or not as it was written (the system
+    ends a process that runs into the end of a library), or none that can be used here.
     """
-    with suppress(OSError):
-        if path.with_suffix(SUM).read_text() == sha256(path.read_bytes()).hexdigest():
+    with suppress(OSError, RuntimeError):
+        if path.with_suffix(SUM).read_text() == _sum(_parts(path)):
             return _library(path)
     return None
+
+
+def _parts(library: Path) -> dict[str, bytes]:
+    """The files of a library, by the end of their names."""
+    parts = {library.suffix: library.read_bytes()}
+    with suppress(FileNotFoundError):
+        parts[EXTRA] = library.with_suffix(EXTRA).read_bytes()
+    return parts
+
+
+def _sum(parts: Mapping[str, bytes]) -> str:
+    return digest({end: sha256(content).hexdigest() for end, content in parts.items()})
 
 
 def _library(path: Path) -> Run:
@@ -220,22 +319,52 @@ def _library(path: Path) -> Run:
 
 
 def _as_library(one: _Traced, path: Path | None) -> Run:
-    """Compile a graph, and keep it at ``path``."""
-    _begin_compiling()
-    from torch._inductor import aot_compile
-
+    """Compile a graph, and keep it at ``path``, if it can be kept."""
+    _tell()
     for node in one.graph.graph.nodes:
         # What tracing noted of shapes is of another mode than inductor's own.
         node.meta.clear()
-    with _patient_with_waiting():
-        made = aot_compile(one.graph, tuple(one.given))
-    assert isinstance(made, str)
-    if path is None:
-        return _library(Path(made))
-    library = Path(made).read_bytes()
-    replace_file(path, library)
-    replace_file(path.with_suffix(SUM), sha256(library).hexdigest().encode())
-    return _library(path)
+    with _refusing(), _inductor():
+        from torch._inductor import aot_compile
+
+        with _patient_with_waiting():
+            answer = aot_compile(one.graph, tuple(one.given))
+        assert isinstance(answer, str)
+        made = Path(answer)
+        if path is None:
+            return _library(made)
+        try:
+            parts = _parts(made)
+            for end, content in parts.items():
+                replace_file(path.with_suffix(end), content)
+            # Last, so that what is not whole has none.
+            replace_file(path.with_suffix(SUM), _sum(parts).encode())
+            run = _library(path)
+        except (OSError, RecordError):
+            return _library(made)
+        shutil.rmtree(made.parent, ignore_errors=True)
+        return run
+
+
+@contextmanager
+def _inductor() -> Iterator[None]:
+    """Inductor, set up: all in this process, its own files among what can be made again."""
+    name = "TORCHINDUCTOR_CACHE_DIR"
+    before = os.environ.get(name)
+    with suppress(RuntimeError):  # no home folder: torch keeps them where it would
+        # By what decides code, so that no two processes write one file for two libraries.
+        os.environ[name] = str(cache_home() / "compiled" / surroundings()[:16])
+    import torch._inductor.config
+
+    # Helpers of their own would outlive a worker that is killed.
+    torch._inductor.config.compile_threads = 1
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
 
 
 @contextmanager
@@ -264,27 +393,18 @@ def _patient_with_waiting() -> Iterator[None]:
 
 def _in_this_process(one: _Traced) -> Run:
     """Compile a graph with Python between its kernels, which a card does not wait for."""
-    _begin_compiling()
-    from torch._guards import TracingContext, tracing
-    from torch._inductor.compile_fx import compile_fx
-    from torch._subclasses import FakeTensorMode
-    from torch.fx.experimental.symbolic_shapes import ShapeEnv
+    _tell()
+    with _refusing(), _inductor():
+        from torch._guards import TracingContext, tracing
+        from torch._inductor.compile_fx import compile_fx
+        from torch._subclasses import FakeTensorMode
+        from torch.fx.experimental.symbolic_shapes import ShapeEnv
 
-    # Inductor keeps on disk only what it has made knowing where shapes come from.
-    shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
-    with tracing(TracingContext(shapes)):
-        program = cast("Callable[..., Any]", compile_fx(one.graph, list(one.given)))
-    return lambda tensors: program(*tensors)
-
-
-def _begin_compiling() -> None:
-    """Tell who listens, and have all of it done in this process."""
-    for listener in _listeners:
-        listener()
-    import torch._inductor.config
-
-    # Helpers of their own would outlive a worker that is killed.
-    torch._inductor.config.compile_threads = 1
+        # Inductor keeps on disk only what it has made knowing where shapes come from.
+        shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
+        with tracing(TracingContext(shapes)):
+            program = cast("Callable[..., Any]", compile_fx(one.graph, list(one.given)))
+        return lambda tensors: program(*tensors)
 
 
 def _leaves(arguments: tuple[Any, ...]) -> list[Tensor]:

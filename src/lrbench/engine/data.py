@@ -49,6 +49,7 @@ def _on_device(key: _ByDigest, device: torch.device, dtype: torch.dtype) -> Devi
 def _tensors(split: Split, device: torch.device, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     def tensor(array: object) -> Tensor:
         whole = torch.as_tensor(array)
-        return whole.to(device, dtype if whole.is_floating_point() else whole.dtype)
+        whole = whole.to(device, dtype if whole.is_floating_point() else whole.dtype)
+        return whole.contiguous()  # in whatever order somebody's builder has left it
 
     return tensor(split.inputs), tensor(split.targets)

@@ -11,6 +11,7 @@ from typing import Any
 
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Plan
+from lrbench.engine.compiled import FORMAT, surroundings
 from lrbench.engine.device import configure, profile
 from lrbench.engine.lanes.independence import Independence, Measured, Trial, measure
 from lrbench.engine.profiles import variables_of
@@ -86,6 +87,7 @@ def _path(plan: Plan, profile_digest: str) -> Path | None:
         key = {
             "model": plan.model_key,
             "profile": profile_digest,
+            "program": surroundings() if plan.compute.compile else FORMAT,
             "compute": plan.compute.model_dump(mode="json"),
             "batch": plan.batch_size,
             "rule": list(rule_key(plan.lanes[0].optimizer)),

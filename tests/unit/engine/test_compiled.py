@@ -7,7 +7,6 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -44,6 +43,8 @@ def made(monkeypatch):
     functions = {}
 
     def library(path: Path):
+        if path.read_bytes() == b"of another system":
+            raise RuntimeError("cannot open")
         assert path.read_bytes() == b"a library"
         return functions[path.stem]
 
@@ -54,7 +55,7 @@ def made(monkeypatch):
             return function
         functions[path.stem] = function
         path.write_bytes(b"a library")
-        path.with_suffix(SUM).write_text(sha256(b"a library").hexdigest())
+        path.with_suffix(SUM).write_text(compiled._sum({".so": b"a library"}))
         return library(path)
 
     monkeypatch.setattr(compiled, "_library", library)
@@ -112,6 +113,82 @@ def test_a_damaged_library_is_made_anew(cache, made):
     path.write_bytes(b"")
     check(Compiled(moved))
     assert len(made) == 2
+
+
+def test_a_library_that_the_system_refuses_is_made_anew(cache, made):
+    check(Compiled(moved))
+    (path,) = cache.glob("*.so")
+    path.write_bytes(b"of another system")
+    path.with_suffix(SUM).write_text(compiled._sum({".so": b"of another system"}))
+    check(Compiled(moved))
+    assert len(made) == 2
+
+
+def test_arguments_of_another_form_are_compiled_for_anew(cache, made):
+    """A library would read them as if they were of the first form."""
+    own = Compiled(lambda x: x[:, 0] * 2)
+    rows = torch.arange(6.0).reshape(2, 3)
+    columns = torch.arange(6.0).reshape(3, 2).T
+    for given in (rows, columns, rows):
+        prepare([(own, (given,))])
+        assert torch.equal(own(given), given[:, 0] * 2)
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: setattr(torch.backends.mkldnn, "enabled", not torch.backends.mkldnn.enabled),
+        lambda: torch.set_num_threads(torch.get_num_threads() % 2 + 1),
+        lambda: torch.use_deterministic_algorithms(
+            not torch.are_deterministic_algorithms_enabled()
+        ),
+    ],
+    ids=["onednn", "threads", "deterministic"],
+)
+def test_other_switches_are_other_programs(cache, made, change):
+    before = (
+        torch.backends.mkldnn.enabled,
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+    )
+    check(Compiled(moved))
+    try:
+        change()
+        check(Compiled(moved))
+    finally:
+        torch.backends.mkldnn.enabled = before[0]
+        torch.set_num_threads(before[1])
+        torch.use_deterministic_algorithms(before[2])
+    check(Compiled(moved))
+    assert len(made) == 2
+
+
+def test_a_setting_of_inductor_is_another_program(cache, made, monkeypatch):
+    check(Compiled(moved))
+    monkeypatch.setenv("TORCHINDUCTOR_EMULATE_PRECISION_CASTS", "1")
+    check(Compiled(moved))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "elsewhere")
+    check(Compiled(moved))
+    assert len(made) == 2
+
+
+def test_two_that_are_one_program_are_compiled_once(cache, made):
+    _, parts, scale = arguments()
+    both = [Compiled(moved), Compiled(moved)]
+    prepare([(one, (parts, scale)) for one in both])
+    for one in both:
+        check(one)
+    assert len(made) == 1
+
+
+def test_where_there_are_no_locks_it_is_compiled_all_the_same(cache, made, monkeypatch):
+    def refuse(self):
+        raise OSError("not supported")
+
+    monkeypatch.setattr(Lock, "acquire", refuse)
+    check(Compiled(moved))
+    assert len(made) == 1
 
 
 def test_without_a_folder_nothing_is_kept(monkeypatch, made):
@@ -174,6 +251,24 @@ def test_the_real_compiler_gives_the_same_to_this_process_and_the_next(cache):
     path.write_bytes(library[:1000])
     check(Compiled(moved))
     assert path.read_bytes() == library
+
+
+@pytest.mark.slow
+def test_an_operation_that_a_library_leaves_to_torch(cache):
+    matrix = torch.eye(3) * 2 + 0.1
+    for _ in range(2):
+        assert torch.allclose(Compiled(torch.linalg.inv)(matrix), torch.linalg.inv(matrix))
+    assert len(list(cache.glob("*.json"))) == 1
+
+
+@pytest.mark.slow
+def test_a_library_that_cannot_be_kept_serves_this_process(cache, monkeypatch):
+    def full(*arguments, **more):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(compiled, "replace_file", full)
+    check(Compiled(moved))
+    assert list(cache.glob("*.so")) == []
 
 
 @pytest.mark.slow

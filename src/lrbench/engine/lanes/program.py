@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from lrbench.engine.compiled import Compiled, prepare
+from lrbench.engine.compiled import Compiled, prepare, surroundings
 from lrbench.engine.flat import Layout, layout_of
 from lrbench.engine.lanes.template import Template, refused
 from lrbench.engine.update_rules import UpdateRule
@@ -74,11 +74,13 @@ class Program:
 
 
 _PROGRAMS: dict[Hashable, Program] = {}
-"""Those of this process: making one anew would trace, and compile, it again."""
+"""The latest of this process: making one anew would trace it again."""
+
+MOST_PROGRAMS = 16
 
 
 def program_of(
-    key: Hashable,
+    key: Hashable | None,
     template: Callable[[], Template],
     model: nn.Module,
     rule: UpdateRule,
@@ -87,23 +89,31 @@ def program_of(
     *,
     is_compiled: bool,
 ) -> Program:
-    """The program for plans with this key, made where there is none in this process.
+    """The program for plans with this key, made where there is none in this process; None as key:
+    of a plan that is like no other.
 
     Raises
     ------
     ConfigError
         It is to be compiled, and there is no compiler.
     """
-    if key not in _PROGRAMS:
+    # Made under other switches, a compiled program would be another one.
+    whole = (key, surroundings()) if is_compiled else key
+    found = _PROGRAMS.pop(whole, None) if key is not None else None
+    if found is None:
         made = template()
         layout = layout_of(model)
         gradient, update = gradient_of(made, kind, autocast), _update(rule)
         look = _look(rule, layout)
         if is_compiled:
-            _PROGRAMS[key] = Program(made, Compiled(gradient), Compiled(update), Compiled(look))
+            found = Program(made, Compiled(gradient), Compiled(update), Compiled(look))
         else:
-            _PROGRAMS[key] = Program(made, gradient, update, look)
-    return _PROGRAMS[key]
+            found = Program(made, gradient, update, look)
+    if key is not None:
+        _PROGRAMS[whole] = found
+        while len(_PROGRAMS) > MOST_PROGRAMS:
+            _PROGRAMS.pop(next(iter(_PROGRAMS)))
+    return found
 
 
 def gradient_of(

@@ -161,7 +161,7 @@ class _Training:
         indices, _ = order.batch(0)
         shapes = {n: p.shape for n, p in model.named_parameters() if p.requires_grad}
         key = (
-            plan.model_key or object(),
+            plan.model_key,
             tuple(sorted(attributes(model).items(), key=lambda pair: pair[0])),
             tuple(shapes.items()),
             # The number of samples too: a compiled program takes no other.
@@ -172,7 +172,7 @@ class _Training:
             plan.compute.compile,
         )
         return program_of(
-            key,
+            key if plan.model_key else None,
             lambda: template_of(model, data.inputs.index_select(0, indices)),
             model,
             self._rule,
