@@ -27,6 +27,9 @@ from lrbench.workflows.compare import compare
 from lrbench.workflows.report import Report, joined, report
 from lrbench.workflows.restarts import restarts
 from lrbench.workflows.summarize import summarize
+from lrbench.workflows.twin import plan_twins, run_twins
+from lrbench.workflows.twin_results import twin_results
+from lrbench.workflows.twin_text import verdict
 
 Command = Callable[..., Any]
 
@@ -341,3 +344,24 @@ def test_each_kind_of_picture_is_drawn(
     assert done.code == 0, done.err
     assert json.loads(done.out)["kind"] == kind
     assert Path("p.svg").read_text().startswith("<svg")
+
+
+def test_restarts_that_have_twins_are_judged_by_them(results: Path, tmp_path: Path) -> None:
+    with_twins = tmp_path / "r"
+    shutil.copytree(results, with_twins)
+    assert "against the same runs without them" not in to_markdown(report(with_twins).document)
+    for plan in plan_twins(with_twins, restart=1), plan_twins(with_twins, restart=None):
+        run_twins(plan, workers=1)
+    sentences = [
+        verdict(policy, found.restart, 1)
+        for found in twin_results(plan)
+        for policy in found.policies
+    ]
+    listing = next(
+        block
+        for block in report(with_twins).document.blocks
+        if isinstance(block, Listing) and "against the same runs" in block.title
+    )
+    assert len(sentences) > 1
+    for sentence_ in sentences:
+        assert any(sentence_ in note for note in listing.notes)

@@ -58,10 +58,10 @@ def twin(
     """
     with loading():
         from lrbench.cli.progress import jobs_progress
-        from lrbench.cli.twin_text import tell
         from lrbench.workflows.sweep import usable_cores
         from lrbench.workflows.twin import parse_policies, parse_restart, plan_twins, run_twins
         from lrbench.workflows.twin_results import twin_results
+        from lrbench.workflows.twin_text import tell
 
     plan = plan_twins(
         path,
@@ -128,7 +128,7 @@ def _headline(plan: TwinPlan) -> str:
 def _plain(found: Sequence[RestartResult], plan: TwinPlan, report: TwinReport) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from lrbench.cli.twin_text import verdict
+    from lrbench.workflows.twin_text import verdict
 
     return {
         "twins": str(plan.results),

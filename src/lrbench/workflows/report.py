@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from lrbench.errors import PairingError, RecordError
+from lrbench.errors import LrbenchError, PairingError, RecordError
 from lrbench.record import layout
 from lrbench.record.memory import remembering
 from lrbench.record.plans import read_plan
@@ -149,6 +149,7 @@ def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any)
         comparison=comparison,
         refusal=refusal,
         ledgers=told.arms,
+        controls=tuple(map(printable, _controls(folder))),
         associations=told.associations,
         flags=checked.flags,
         flag_notices=checked.notices,
@@ -166,6 +167,29 @@ def _gathered(folder: Path, *, metric: str, by: str, level: float, **asked: Any)
     )
     with drawing_many():
         return _pictured(facts, folder)
+
+
+def _controls(folder: Path) -> Iterator[str]:
+    """What the twins in ``folder`` say of restarts, in sentences."""
+    twins = folder / layout.TWINS
+    if not twins.is_dir():
+        return
+    # Only here, because twins are planned with the models that would be trained.
+    from lrbench.workflows.recorded import find_runs
+    from lrbench.workflows.twin import plan_twins
+    from lrbench.workflows.twin_results import twin_results
+    from lrbench.workflows.twin_text import told
+
+    records = [read_record(path) for path in find_runs(twins)]
+    forks = [record.spec.get("fork") for record in records if record.spec]
+    for number in sorted({fork["restart"] for fork in forks if fork}):
+        try:
+            plan = plan_twins(folder, restart=number)
+            for result in twin_results(plan):
+                yield from told(result)
+        except LrbenchError as error:
+            reason = "; ".join(dict.fromkeys(problem.relation for problem in error.problems))
+            yield f"restart {number} has twins that could not be read here ({reason})"
 
 
 def _pictured(facts: Facts, folder: Path) -> Facts:

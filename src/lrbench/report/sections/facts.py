@@ -63,6 +63,8 @@ class Facts:
     refusal : str
         Why nothing is compared, where it cannot be.
     ledgers : tuple of ArmLedger
+    controls : tuple of str
+        What twins without a restart say of it, in sentences; empty where there are none.
     associations : tuple of Association
     flags : tuple of Flag
     flag_notices : tuple of str
@@ -85,6 +87,7 @@ class Facts:
     comparison: Comparison
     refusal: str
     ledgers: tuple[ArmLedger, ...]
+    controls: tuple[str, ...]
     associations: tuple[Association, ...]
     flags: tuple[Flag, ...]
     flag_notices: tuple[str, ...]

@@ -53,8 +53,7 @@ def restarts(facts: Facts) -> Iterator[Block]:
     if not places:
         return
     yield Heading("Restarts")
-    yield Paragraph(NO_VERDICT)
-    yield Commands((f"lrbench twin {quote(facts.path)} --restart 1",))
+    yield from _controls(facts)
     yield Listing(
         "the ledger over seeds: every arm that restarts",
         tuple(_columns(places)),
@@ -73,6 +72,15 @@ def restarts(facts: Facts) -> Iterator[Block]:
     if found:
         yield Listing(found[0], (), (*(line.strip() for line in found[1:]), timing.NOTE))
     yield from _layers(facts)
+
+
+def _controls(facts: Facts) -> Iterator[Block]:
+    """Verdicts, of restarts that were trained without as well, or how to come by one."""
+    if facts.controls:
+        yield Listing("restarts against the same runs without them", (), facts.controls)
+        yield Paragraph("Of the others:")
+    yield Paragraph(NO_VERDICT)
+    yield Commands((f"lrbench twin {quote(facts.path)} --restart 1",))
 
 
 def _layers(facts: Facts) -> Iterator[Block]:

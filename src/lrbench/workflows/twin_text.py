@@ -63,6 +63,17 @@ def tell(result: RestartResult, width: int) -> Iterator[str]:
         yield from fill(caution, width, "  ")
 
 
+def told(result: RestartResult) -> Iterator[str]:
+    """The verdicts on a restart in sentences, each with what it was held against."""
+    where = ", ".join(map(str, result.steps[:4])) + (" …" if len(result.steps) > 4 else "")
+    arm = f"{result.arm}, " if result.arm else ""
+    for policy in result.policies:
+        sentence = verdict(policy, result.restart, len(result.policies))
+        yield f"{arm}after {where} updates: {sentence}. Here {_rates(result.rates)}."
+    if caution := _caution(result):
+        yield caution
+
+
 def _rates(rates: Rates) -> str:
     from lrbench.report.restarts.measures import short
 
