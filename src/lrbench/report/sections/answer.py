@@ -26,7 +26,7 @@ def answer(facts: Facts) -> Iterator[Block]:
     """Sentences on each task's contenders at their own best learning rates."""
     runs = sum(arm.n + arm.diverged for arm in facts.arms)
     arms = f"{len(facts.arms)} arm{'' if len(facts.arms) == 1 else 's'}"
-    when = f", trained from {facts.origins.began} to {facts.origins.ended}" if runs else ""
+    when = f", trained from {facts.origins.began} to {facts.origins.ended} UTC" if runs else ""
     yield Paragraph(
         f"{arms}, {runs} finished run{'' if runs == 1 else 's'}{when}; made by lrbench "
         f"{__version__} from the records in {facts.path}.",

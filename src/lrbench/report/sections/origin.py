@@ -19,7 +19,7 @@ def environment(facts: Facts) -> Iterator[Block]:
     origins = facts.origins
     if origins.began:
         yield Paragraph(
-            f"Trained from {printable(origins.began)} to {printable(origins.ended)}.", "faint"
+            f"Trained from {printable(origins.began)} to {printable(origins.ended)} UTC.", "faint"
         )
     found = sorted(origins.environments.items(), key=lambda pair: -pair[1])
     items = [f"{printable(told)} ({runs} runs)." for told, runs in found[:MOST]]
