@@ -99,7 +99,7 @@ def test_the_answer_is_the_first_paragraph_and_all_is_on_one_screen(results):
     assert "--full adds" in answer.stdout
     assert json.loads(typed("--json").stdout)["answer"][0] in said
     # All of its runs but those at other learning rates say what they took.
-    assert "4 min" in answer.stdout
+    assert "4.00 min" in answer.stdout
 
 
 def test_undecided_stands_in_the_answer_with_what_could_have_been_found(tmp_path, monkeypatch):
