@@ -268,7 +268,8 @@ def plan_twins(
             skipped.append((record.run_id, _told(error)))
             remedy = error.problems[0].remedy
     if not forks:
-        if counts and len(counts) == len(skipped):
+        # Runs that have it were refused for another reason.
+        if counts and len(counts) == len(skipped) and max(counts) < (restart or 1):
             raise _too_few(path, restart, counts)
         told = "; ".join(sorted({reason for _, reason in skipped}))
         relation = f"must hold a run to make twins of ({told})"
