@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
@@ -36,7 +38,33 @@ def talk() -> Console:
 
 def say(text: str = "") -> None:
     """One remark on standard error; what it quotes cannot drive the terminal."""
-    print(inert(text), file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints
+    told = inert(text)
+    if sys.stderr.isatty():
+        told = wrapped(told, shutil.get_terminal_size().columns)
+    print(told, file=sys.stderr, flush=True)  # noqa: T201 - this is the one place that prints
+
+
+def wrapped(text: str, width: int) -> str:
+    """``text`` with the lines too long for a terminal broken at blanks, as they are indented.
+
+    What has no blank, such as a path, overflows whole, so that it can be copied.
+    """
+    return "\n".join(part for line in text.split("\n") for part in _wrapped(line, width))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+        expand_tabs=False,
+        replace_whitespace=False,
+    ) or [line]
 
 
 def put(text: str) -> None:

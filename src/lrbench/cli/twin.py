@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -72,8 +72,8 @@ def twin(
         trust=trust,
         data_root=data,
     )
-    for run_id, reason in plan.skipped:
-        say(f"left out: {run_id} {reason}")
+    for line in _left_out(plan.skipped):
+        say(line)
     say(_headline(plan))
     with jobs_progress("twin", len(plan.forks), outcome=lambda done: done.status) as display:
 
@@ -115,6 +115,18 @@ def twin(
         raise typer.Exit(int(ExitCode.RUN_FAILED))
     if report.differences:
         raise typer.Exit(int(ExitCode.DIFFERENCE))
+
+
+def _left_out(skipped: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """A line for each reason, which with several runs names the first of them."""
+    runs: dict[str, list[str]] = {}
+    for run_id, reason in skipped:
+        runs.setdefault(reason.replace(f"{run_id} has", "it has"), []).append(run_id)
+    for reason, ids in runs.items():
+        if len(ids) == 1:
+            yield f"left out: {ids[0]} {reason}"
+        else:
+            yield f"left out: {len(ids)} runs, such as {ids[0]}: {reason}"
 
 
 def _headline(plan: TwinPlan) -> str:

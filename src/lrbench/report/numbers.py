@@ -52,6 +52,22 @@ def duration(seconds: float | None) -> str:
     return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
+def durations(column: Sequence[float | None]) -> list[str]:
+    """The same of a column, each with three significant digits: ``1.50 s`` above ``1.23 s``."""
+    return [ABSENT if seconds is None else _three(seconds) for seconds in column]
+
+
+def _three(seconds: float) -> str:
+    if seconds < 120:
+        value, unit = seconds, "s"
+    elif seconds < 7200:
+        value, unit = seconds / 60, "min"
+    else:
+        value, unit = seconds / 3600, "h"
+    told = f"{value:.0f}" if value >= 1e3 else f"{value:#.3g}".rstrip(".")
+    return f"{told} {unit}"
+
+
 def _magnitude(value: float) -> int:
     """The exponent of ten of a positive number."""
     return math.floor(math.log10(value))

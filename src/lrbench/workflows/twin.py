@@ -254,11 +254,13 @@ def plan_twins(
     remedy = None
     forks: list[Fork] = []
     skipped: list[tuple[str, str]] = []
+    counts: list[int] = []
     for record in (read_record(one, every_byte=True) for one in paths):
         try:
             run = parent_of(record, trust=trust, data_root=data_root)
             if not force:
                 refuse_elsewhere(record, run.spec)
+            counts.append(len(record.log("restarts.csv").rows))
             forks += _forks(record, run, restart, policies)
         except LrbenchError as error:
             if is_one:
@@ -266,6 +268,9 @@ def plan_twins(
             skipped.append((record.run_id, _told(error)))
             remedy = error.problems[0].remedy
     if not forks:
+        # Runs that have it were refused for another reason.
+        if counts and len(counts) == len(skipped) and max(counts) < (restart or 1):
+            raise _too_few(path, restart, counts)
         told = "; ".join(sorted({reason for _, reason in skipped}))
         relation = f"must hold a run to make twins of ({told})"
         raise ConfigError(relation, key=str(path), remedy=remedy)
@@ -330,6 +335,28 @@ def run_twins(
     finally:
         events.close()  # type: ignore[attr-defined]
     return TwinReport(trained, tuple(failures), tuple(differences))
+
+
+def _too_few(path: Path, restart: int | None, counts: Sequence[int]) -> ConfigError:
+    """No run of a folder has the restart asked for: how many those have that have any."""
+    some = sorted({count for count in counts if count})
+    if not some:
+        told = f"none of its {len(counts)} runs has a restart"
+    else:
+        many = sum(count > 0 for count in counts)
+        each = f"{some[0]}" if len(some) == 1 else f"{some[0]} to {some[-1]}"
+        told = (
+            f"{many} of its {len(counts)} runs {'has' if many == 1 else 'have'} {each} "
+            f"restart{'' if some[-1] == 1 else 's'}, the others none"
+            if many < len(counts)
+            else f"its runs have {each} restart{'' if some[-1] == 1 else 's'}"
+        )
+    return ConfigError(
+        f"must be the number of a restart that a run in {path} has ({told})",
+        key="--restart",
+        got=restart or "all",
+        remedy=f"--restart {some[-1]}" if some else None,
+    )
 
 
 def _told(error: LrbenchError) -> str:

@@ -43,7 +43,8 @@ def test_the_text_fits_into_80_columns_and_says_the_verdicts(results):
     lines = answer.stdout.splitlines()
     assert max(map(len, lines)) <= 80
     text = " ".join(answer.stdout.split())
-    assert "cosine (lr 0.1) is better than constant (lr 0.1): val_loss lower by 0.115" in text
+    told = "cosine (lr 0.1) is better than constant (lr 0.1): val_loss lower, so better: +0.115"
+    assert told in text
     for title in ("own best learning rate", "equal learning rate", "equal tuning cost"):
         assert f"val_loss, {'each at its ' if 'own' in title else 'at '}{title}" in text
     assert "sgdr: its best learning rate, 0.3, is the largest tried" in text
@@ -90,26 +91,29 @@ def test_the_answer_is_the_first_paragraph_and_all_is_on_one_screen(results):
     assert max(map(len, lines)) <= 80
     said = " ".join(answer.stdout.split("\n\n")[0].split())
     (row,) = [line for line in lines if re.search(r"^cosine.*\] .* better ", line)]
-    size, low, high = row.replace("[", "").replace("]", "").replace(",", "").split()[3:6]
-    told = f"cosine is better, lower by {size[1:]} [{low[1:]}, {high[1:]}]"
+    size, low, high = row.split()[3:6]
+    told = f"cosine is better (lower): {size} {low} {high}"
     assert told in said
     assert "paired over 4 seeds; 95 % intervals" in said
     assert "by Holm over 2 comparisons" in said
     assert "--full adds" in answer.stdout
     assert json.loads(typed("--json").stdout)["answer"][0] in said
     # All of its runs but those at other learning rates say what they took.
-    assert "4 min" in answer.stdout
+    assert "4.00 min" in answer.stdout
 
 
 def test_undecided_stands_in_the_answer_with_what_could_have_been_found(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = synthetic.Results(Path("results"))
     found.add_arm("constant", CONSTANT)
-    found.add_arm("cosine", list(reversed(CONSTANT)))
+    found.add_arm("cosine", [0.6, 0.5, 0.6, 0.5])
     said = " ".join(typed().stdout.split("\n\n")[0].split())
     (row,) = [line for line in typed().stdout.splitlines() if line.startswith("cosine ")][:1]
-    assert f"minimum detectable effect {row.split()[-1]})" in said
-    assert re.search(r"cosine is undecided \((lower|higher) by 0\S* \[-", said) or " by 0 [" in said
+    assert said.startswith("no difference was found that 4 seeds can be sure of, in val_loss")
+    assert f"minimum detectable effect {row.split()[-1]}, up to " in said
+    # One orientation: the very characters of the table.
+    assert " ".join(re.search(r"\S+ +\[\S+ \S+\]", row)[0].split()) in said
+    assert "next: lrbench plan --from results --effect" in said
     assert "best" not in said.replace("own best learning rate", "")
 
 

@@ -64,7 +64,7 @@ def test_the_accuracy_beside_it_is_positive_too_where_the_other_did_better(two):
     turned = row(compare(two.path, metric="val_accuracy"), "cosine")
     assert turned.found.differences == pytest.approx(one.beside.differences)
     assert turned.beside.differences == pytest.approx(one.found.differences)
-    assert "val_accuracy higher by" in turned.sentence
+    assert "val_accuracy higher, so better: +" in turned.sentence
 
 
 def test_metrics_that_point_in_different_ways_are_said(results):
@@ -103,9 +103,7 @@ def test_the_number_in_the_sentence_is_the_one_in_the_table(two):
     cells = {column.header: column.cells[0] for column in table.columns}
     sentence = row(found, "cosine").sentence
     assert sentence in table.notes
-    assert cells["better by"].lstrip("+") in sentence
-    low, high = re.findall(r"[\d.]+", cells["95 % interval"])
-    assert f"[{low}, {high}]" in sentence
+    assert f"{cells['better by']} {cells['95 % interval']}" in sentence
     assert f"p = {cells['Holm p']}" in sentence
     assert cells["verdict"] in sentence
 
@@ -119,9 +117,9 @@ def test_sentence_and_table_share_their_numbers_whatever_they_are(shift, tmp_pat
     found = contrast(CONSTANT, [value + shift for value in COSINE])
     one = Row("a", "b", 0.1, 0.1, None, (0, 1, 2, 3), {}, found, None, ())
     said = verdict(one, "val_loss")
-    size = re.search(r"(lower|higher) by ([\d.e-]+)", said)
-    assert float(size[2]) == pytest.approx(abs(found.difference.value), rel=6e-3)
-    assert (size[1] == "lower") == (found.difference.value > 0)
+    size = re.search(r"(lower|higher), so (better|worse): ([\d.e+-]+)", said)
+    assert float(size[3]) == pytest.approx(found.difference.value, rel=6e-3)
+    assert (size[1] == "lower") == (size[2] == "better") == (found.difference.value > 0)
     assert found.verdict in said
 
 
@@ -311,6 +309,34 @@ def test_an_undecided_row_says_what_could_have_been_found(results):
     one = row(compare(results.path), "cosine")
     assert "undecided over 4 seeds" in one.sentence
     assert f"minimum detectable effect {one.found.least_effect:#.3g}" in one.sentence
+
+
+def test_an_interval_beside_undecided_that_leaves_out_zero_is_explained_there(results):
+    from lrbench.report.comparison.headline import headline
+
+    results.add_arm("constant", CONSTANT)
+    gains = (0.1, 0.03, 0.07, 0.04)
+    results.add_arm("cosine", [v - gain for v, gain in zip(CONSTANT, gains, strict=True)])
+    for name in ("linear", "rex"):
+        results.add_arm(name, [0.6, 0.5, 0.6, 0.5 + len(name) / 99])
+    found = compare(results.path)
+    one = row(found, "cosine")
+    assert one.found.difference.low > 0
+    assert one.found.verdict == "undecided"
+    told = f"of one comparison: Holm over 3 comparisons leaves p = {one.found.p_adjusted:.2g}"
+    assert told in one.sentence
+    assert told in headline(found.tasks[0], found)
+    assert told not in row(found, "rex").sentence
+
+
+def test_the_minimum_effect_has_the_bound_that_a_plan_goes_by(results):
+    from lrbench.workflows.power import plan_power
+
+    results.add_arm("constant", CONSTANT)
+    results.add_arm("cosine", [0.6, 0.5, 0.6, 0.5])
+    planned = plan_power([], seeds=4, source=results.path)
+    sentence = row(compare(results.path), "cosine").sentence
+    assert f"up to {planned.least_effect:#.3g} as the spread of 4 seeds" in sentence
 
 
 def test_more_than_the_schedule_differing_is_warned_of(results):

@@ -8,10 +8,13 @@ from collections.abc import Iterator, Sequence
 from lrbench.report.comparison.tables import Table, is_repeated
 from lrbench.report.comparison.values import Contender, Row, Task
 from lrbench.report.notices import ranges
-from lrbench.report.numbers import duration
+from lrbench.report.numbers import durations
 from lrbench.report.tables import Column
 
-CLOCK = "time: by the clock, over all attempts (of a lane its share); machines differ"
+CLOCK = (
+    "time: by the clock, over all attempts; machines differ, and on a busy one it is rough; of a "
+    "lane its share, without compiling"
+)
 
 
 def of_cost(task: Task) -> Table:
@@ -27,9 +30,9 @@ def of_cost(task: Task) -> Table:
             Column("rates", tuple(str(len(one.arms)) for one in contenders)),
             Column("runs", tuple(str(cost.runs) for cost in costs)),
             Column("updates", tuple(str(cost.updates) for cost in costs)),
-            Column("time", tuple(duration(cost.wall_s) for cost in costs)),
+            Column("time", tuple(durations([cost.wall_s for cost in costs]))),
             Column("at its best: updates", tuple(str(cost.updates) for cost in own)),
-            Column("time", tuple(duration(cost.wall_s) for cost in own)),
+            Column("time", tuple(durations([cost.wall_s for cost in own]))),
         ),
         (*_unequal(contenders), *_uncounted(contenders), CLOCK),
     )

@@ -11,6 +11,7 @@ from lrbench.report.restarts.measures import short, signed_three, three
 from lrbench.report.runs import BEST
 from lrbench.stats.contrast import Contrast
 from lrbench.stats.interval import Interval
+from lrbench.stats.power import CONFIDENCE, sd_bound
 from lrbench.stats.proportions import clopper_pearson
 
 NAMES = {"val_loss": "loss", "val_accuracy": "accuracy"}
@@ -242,17 +243,52 @@ def _who(label: str, lr: float | None) -> str:
 
 
 def how(found: Contrast, metric: str, within: Interval | None = None) -> str:
-    """``val_loss lower by 0.0123 [0.0100, 0.0146] on average``."""
+    """``val_loss lower, so better: +0.0123 [+0.0100, +0.0146] on average``."""
     assert found.difference is not None
     value = found.difference.value
+    better = "" if value == 0 else f", so {'better' if value > 0 else 'worse'}"
+    return f"{metric} {side(found, metric)}{better}: {size(found, within)} on average"
+
+
+def side(found: Contrast, metric: str) -> str:
+    """On which side of the baseline's mean the other one's lies."""
+    assert found.difference is not None
+    value = found.difference.value
+    if value == 0:
+        return "equal"
+    return "lower" if (value > 0) == (BEST[metric] is min) else "higher"
+
+
+def size(found: Contrast, within: Interval | None = None) -> str:
+    """``+0.0123 [+0.0100, +0.0146]``, as in the table: positive where the other did better."""
+    assert found.difference is not None
     span = within or found.difference
-    is_lower = (value > 0) == (BEST[metric] is min)
-    low, high = span.low, span.high
-    told = ""
-    if low is not None and high is not None:
-        ends = (low, high) if value >= 0 else (-high, -low)
-        told = f" [{', '.join(map(three, ends))}]"
-    return f"{metric} {'lower' if is_lower else 'higher'} by {three(abs(value))}{told} on average"
+    ends = "" if span.low is None else f" {interval(span)}"
+    return f"{signed_three(found.difference.value)}{ends}"
+
+
+def beside_interval(found: Contrast) -> str:
+    """Why a difference whose interval leaves out 0 is undecided all the same; empty elsewhere."""
+    span = found.difference
+    if found.verdict != "undecided" or found.family < 2 or span is None:
+        return ""
+    if span.low is None or span.high is None or span.low <= 0 <= span.high:
+        return ""
+    return (
+        f"the interval leaves out 0 but is of one comparison: Holm over {found.family} "
+        f"comparisons leaves {p_value(found.p_adjusted)}"
+    )
+
+
+def least(found: Contrast) -> str:
+    """What could have been found, and how far that is known from so few seeds."""
+    assert found.least_effect is not None
+    # It is in proportion to the spread, and so is its bound, which lrbench plan goes by.
+    bound = sd_bound(found.least_effect, found.n - 1, CONFIDENCE)
+    return (
+        f"minimum detectable effect {three(found.least_effect)} at 80 % power, up to "
+        f"{three(bound)} as the spread of {counted(found.n)} is itself uncertain"
+    )
 
 
 def won_on(found: Contrast) -> str:
@@ -282,14 +318,17 @@ def _why(found: Contrast, metric: str) -> str:
     told = f"{how(found, metric)}; " if found.difference else ""
     power = ""
     if found.least_effect is not None:
-        power = f"; minimum detectable effect {three(found.least_effect)} at 80 % power"
+        power = f"; {least(found)}"
     elif found.test == "sign" and found.n < found.permutation.seeds_needed:
         power = f"; {found.permutation.seeds_needed} seeds or more could reach the level"
     same = found.equivalence
     within = ""
     if same is not None and same.p is not None:
         within = f"; not shown to be within {short(same.margin)} either"
-    return f"{told}{_test(found)}{power}{within}"
+    test = _test(found)
+    if corrected := beside_interval(found):
+        test = f"paired t test, p = {found.p:.2g} alone; {corrected}"
+    return f"{told}{test}{power}{within}"
 
 
 def _size(found: Contrast) -> str:

@@ -34,7 +34,7 @@ from lrbench.stats.contrast import Contrast
 FACTORS = (1.0, 1.05, 1.2, 2.0)
 """Times the best mean, at which performance profiles are shown."""
 
-OF_LIMITS = "MDE: the difference that would be found with 80 % power"
+OF_LIMITS = "MDE: the difference found with 80 % power, by the spread of these seeds"
 
 LEGEND = (
     "ratio: contender / baseline, geometric mean; corr.: of the two over seeds; d: mean difference "

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lrbench import __version__
+from lrbench.report.comparison.headline import is_open, next_step, nothing_found
 from lrbench.report.comparison.sentences import p_value
 from lrbench.report.comparison.values import ArmResult, Comparison, Row, Task
 from lrbench.report.document.blocks import Block, Bullets, Paragraph
-from lrbench.report.notices import ranges
+from lrbench.report.notices import ranges, some
 from lrbench.report.numbers import format_for
 from lrbench.report.restarts.measures import short
 from lrbench.report.sections.facts import Facts
@@ -44,6 +45,9 @@ def answer(facts: Facts) -> Iterator[Block]:
         )
     for task in facts.comparison.tasks:
         yield from _of_task(task, facts)
+    compared = [task.basis("own_lr") for task in facts.comparison.tasks if task.bases]
+    if any(row.found.verdict == "undecided" for basis in compared for row in basis.rows):
+        yield Paragraph(sentence(next_step(facts.comparison)))
 
 
 def _of_task(task: Task, facts: Facts) -> Iterator[Block]:
@@ -56,14 +60,18 @@ def _of_task(task: Task, facts: Facts) -> Iterator[Block]:
             )
         yield Bullets((lowest(task, facts.comparison),))
         return
+    if is_open(rows):
+        first = f"{sentence(nothing_found(rows)).removesuffix('.')}: "
+    else:
+        first = f"{_decided(rows)}: "
     counts = Counter(row.found.verdict for row in rows)
     told = ", ".join(f"{counts[v]} {v}" for v in _ORDER if counts[v])
     seeds = ranges(sorted({seed for row in rows for seed in row.seeds}))
     against = f"against {task.baseline}, " if not facts.comparison.is_all_pairs else ""
     many = "1 comparison" if len(rows) == 1 else f"{len(rows)} comparisons"
     yield Paragraph(
-        f"{where}{many} in {facts.metric}, {against}each at its own best learning rate, paired "
-        f"over {seeds}: {told}.",
+        f"{where}{first}{many} in {facts.metric}, {against}each at its own best learning rate, "
+        f"paired over {seeds}: {told}.",
         "lead",
     )
     told_rows = [row for row in rows if len(rows) <= MOST or row.found.verdict != "undecided"]
@@ -71,6 +79,18 @@ def _of_task(task: Task, facts: Facts) -> Iterator[Block]:
     if left := len(rows) - len(told_rows):
         items.append(f"{left} more are undecided; all of them are in the tables below.")
     yield Bullets((*items, lowest(task, facts.comparison)))
+
+
+def _decided(rows: Sequence[Row]) -> str:
+    """Who is better or worse than whom, before any count."""
+    links = {"better": "than", "worse": "than", "equivalent": "to", "identical": "to"}
+    told = [
+        f"{row.other} is {verdict} {links[verdict]} {row.baseline}"
+        for verdict in _ORDER
+        for row in rows
+        if row.found.verdict == verdict and verdict in links
+    ]
+    return some(told, ", ")
 
 
 def _sentence(row: Row) -> str:
