@@ -82,8 +82,12 @@ def run_progress(name: str, steps: int | None) -> Iterator[Callable[[Progress], 
         yield show
 
 
+MOST_BARS = 8
+"""Of running jobs that are shown at once: a program of many runs has one for each."""
+
+
 class JobBars:
-    """A bar for all jobs and one a running job; a line a finished job where piped.
+    """A bar for all jobs and one for each of some running jobs; a line a finished job where piped.
 
     Parameters
     ----------
@@ -120,7 +124,9 @@ class JobBars:
         """An event of the job of this run."""
         display, running = self._display, self._running
         if event.kind in ("started", "retried") and run_id not in running:
-            running[run_id] = display.add_task(_short(run_id), total=steps, figures="")
+            running[run_id] = display.add_task(
+                _short(run_id), total=steps, figures="", visible=len(running) < MOST_BARS
+            )
         if event.kind == "retried":
             say(f"again: {run_id} ({event.value})")
             display.reset(running[run_id])
@@ -134,6 +140,8 @@ class JobBars:
         elif event.kind in ("done", "failed"):
             self._ended += 1
             display.remove_task(running.pop(run_id))
+            for task in list(running.values())[:MOST_BARS]:
+                display.update(task, visible=True)
             counted = f"{self._ended}/{self._total}"
             display.update(self._whole, completed=self._ended, figures=f"{counted} runs")
             if display.disable:
