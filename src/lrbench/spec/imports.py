@@ -6,7 +6,8 @@ import hashlib
 import inspect
 import pkgutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ def resolve_import(target: str, key: str) -> Callable[..., Any]:
         sys.path.append(here)
     form = "must be an import path such as mypkg.nets:Net"
     try:
-        found = pkgutil.resolve_name(target)
+        with _without_bytecode():
+            found = pkgutil.resolve_name(target)
     except (ValueError, ImportError, AttributeError) as error:
         remedy = _meant(target, key)
         raise ConfigError(f"{form} ({error})", key=key, got=target, remedy=remedy) from error
@@ -45,6 +47,20 @@ def resolve_import(target: str, key: str) -> Callable[..., Any]:
     if not callable(found):
         raise ConfigError("must lead to something that can be called", key=key, got=target)
     return found  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _without_bytecode() -> Iterator[None]:
+    """Import without leaving compiled code behind. Python takes that for current by the second of
+    the file's last change and its size: code changed twice in a second would be trained as it was,
+    under the digest of what it is.
+    """
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
 
 
 def _meant(target: str, key: str) -> str | None:

@@ -341,7 +341,7 @@ def _too_few(path: Path, restart: int | None, counts: Sequence[int]) -> ConfigEr
     """No run of a folder has the restart asked for: how many those have that have any."""
     some = sorted({count for count in counts if count})
     if not some:
-        told = f"none of its {len(counts)} runs has a restart"
+        told = "no run there has a restart"
     else:
         many = sum(count > 0 for count in counts)
         each = f"{some[0]}" if len(some) == 1 else f"{some[0]} to {some[-1]}"

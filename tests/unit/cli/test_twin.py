@@ -20,4 +20,4 @@ def test_a_restart_that_no_run_has_names_how_many_there_are():
     assert "2 of its 4 runs have 2 restarts, the others none" in told
     assert "--restart 2" in told
     assert "1 to 2 restarts" in str(_too_few(Path("results"), 3, [1, 2]))
-    assert "none of its 2 runs has a restart" in str(_too_few(Path("results"), 3, [0, 0]))
+    assert "no run there has a restart" in str(_too_few(Path("results"), 3, [0, 0]))

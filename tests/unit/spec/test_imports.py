@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import importlib
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -70,3 +72,16 @@ def test_partials_and_objects_have_the_digest_of_what_they_are_made_of() -> None
 
 def code_of_this_file() -> None:
     pass
+
+
+def test_code_changed_within_a_second_is_the_changed_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = tmp_path / "quickly_changed.py"
+    for answer in (1, 2):
+        source.write_text(f"def tell():\n    return {answer}\n")
+        os.utime(source, (10**9, 10**9))
+        importlib.invalidate_caches()
+        sys.modules.pop("quickly_changed", None)
+        assert resolve_import("quickly_changed:tell", "k")() == answer
