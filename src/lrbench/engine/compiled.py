@@ -13,14 +13,12 @@ the graph, the shapes, the processor, torch and the compiler.
 from __future__ import annotations
 
 import os
-import platform
 import shutil
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -30,9 +28,8 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lrbench.engine.compiler import compiler_version
+from lrbench.engine.surroundings import surroundings
 from lrbench.errors import ConfigError, RecordError
-from lrbench.record.environment import environment
 from lrbench.record.files import claim_folder, replace_file
 from lrbench.record.lock import Lock
 from lrbench.spec.canonical import digest
@@ -41,9 +38,6 @@ from lrbench.tasks.data.home import cache_home
 T = TypeVar("T")
 
 Run = Callable[[list[Tensor]], Sequence[Tensor]]
-
-FORMAT = 1
-"""Of what this module makes of a graph; another number finds no library of before."""
 
 SUM = ".sha256"
 """The name's end of the file beside a library that says what it must be."""
@@ -56,9 +50,6 @@ PAUSE_S = 0.05
 
 LONGEST_WAIT_S = 600.0
 """After which this process compiles it too, whatever has become of the other."""
-
-DECIDE_CODE = ("CXX", "CPATH", "CPLUS_INCLUDE_PATH")
-"""Variables, besides inductor's own, that decide what a compiler makes."""
 
 _listeners: list[Callable[[], None]] = []
 
@@ -93,40 +84,6 @@ class Compiled(Generic[T]):
             assert self.run is not None
         results: Any = self.run(_leaves(arguments))
         return results[0] if self.gives_one else results  # type: ignore[no-any-return]
-
-
-def surroundings() -> str:
-    """Digest of everything but the graph that decides a compiled program's code."""
-    changing = {
-        "threads": torch.get_num_threads(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        # Inductor lays convolutions out by it.
-        "onednn": torch.backends.mkldnn.is_available() and torch.backends.mkldnn.enabled,
-        "variables": {
-            name: value
-            for name, value in sorted(os.environ.items())
-            if name in DECIDE_CODE
-            or (name.startswith("TORCHINDUCTOR_") and name != "TORCHINDUCTOR_CACHE_DIR")
-        },
-    }
-    return digest([FORMAT, _machine(), changing])
-
-
-@lru_cache(maxsize=1)
-def _machine() -> dict[str, Any]:
-    cpu = environment()["cpu"]
-    flags = ""
-    with suppress(OSError), Path("/proc/cpuinfo").open() as lines:
-        flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    return {
-        # Compiled for the very processor, of which machines may hide parts.
-        "cpu": {name: cpu.get(name) for name in ("model_name", "cpu_family", "model", "stepping")},
-        "flags": sha256(flags.encode()).hexdigest(),
-        "capability": torch.backends.cpu.get_cpu_capability(),
-        "machine": [platform.machine(), *platform.libc_ver()],
-        "torch": [torch.__version__, str(torch.version.git_version), torch.__config__.show()],
-        "compiler": compiler_version(),
-    }
 
 
 @dataclass(frozen=True)

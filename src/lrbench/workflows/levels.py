@@ -11,10 +11,10 @@ from typing import Any
 
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Plan
-from lrbench.engine.compiled import FORMAT, surroundings
 from lrbench.engine.device import configure, profile
 from lrbench.engine.lanes.independence import Independence, Measured, Trial, measure
 from lrbench.engine.profiles import variables_of
+from lrbench.engine.surroundings import FORMAT, surroundings
 from lrbench.engine.update_rules import rule_key
 from lrbench.errors import ConfigError, RunError
 from lrbench.record.files import claim_folder, replace_file

@@ -23,9 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
 
-from lrbench.engine.compiled import Compiled, prepare, surroundings
+from lrbench.engine.compiled import Compiled, prepare
 from lrbench.engine.flat import Layout, layout_of
 from lrbench.engine.lanes.template import Template, refused
+from lrbench.engine.surroundings import surroundings
 from lrbench.engine.update_rules import UpdateRule
 from lrbench.tasks.base import Kind
 from lrbench.tasks.loss import mean_loss
