@@ -38,10 +38,11 @@ import torch.nn.functional as F
 from lrbench.engine.base import Plan, Row
 from lrbench.engine.device import configure
 from lrbench.engine.lanes import train as lanes
-from lrbench.engine.profiles import are_in_force, variables_of
+from lrbench.engine.profiles import are_in_force
 from lrbench.engine.silent import Silent
 from lrbench.record.layout import LAYER_COLUMNS, STEP_COLUMNS
 from lrbench.record.logs import LogWriter
+from lrbench.spec.profiles import variables_of
 from lrbench.workflows.packing import joined
 from lrbench.workflows.plan import load_data, make_plan
 from lrbench.workflows.run import resolve_overrides

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lrbench.config.resolve import Resolved
-from lrbench.engine.profiles import VARIABLES, variables_of
+from lrbench.spec.profiles import VARIABLES, variables_of
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.run import resolve_overrides

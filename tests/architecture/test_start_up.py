@@ -64,6 +64,37 @@ def test_schedules_load_nothing_but_themselves() -> None:
     assert not loaded & set(HEAVY)
 
 
+def test_training_loads_no_compiler() -> None:
+    """Dynamo, sympy and inductor take as long to load as torch itself."""
+    code = """
+import tempfile, sys
+from pathlib import Path
+from lrbench.workflows.run import resolve_overrides, run
+for optimizer in ("sgd", "adam", "adamw"):
+    words = ["schedule=sgdr", f"optimizer={optimizer}", "train.steps=20", "optimizer.lr=0.01"]
+    run(resolve_overrides(words), Path(tempfile.mkdtemp()))
+print(sorted({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
+
+
+def test_looking_ahead_for_workers_loads_no_torch(tmp_path: Path) -> None:
+    loaded = loaded_after(
+        "from lrbench.launchers import local\n"
+        "asked = []\n"
+        "local.load_ahead = lambda *given: asked.append(given)\n"
+        "from lrbench.workflows.ahead import load_ahead\n"
+        "load_ahead(['schedule=sgdr,cosine', 'compute.engine=lanes'])\n"
+        "load_ahead(['compute.profile=portable'])\n"
+        "load_ahead(['no.such=setting'])\n"
+        "from lrbench.spec.profiles import VARIABLES\n"
+        "found = [variables for _, variables in asked]\n"
+        "assert found == [VARIABLES['strict'], VARIABLES['portable']], found\n"
+    )
+    assert "torch" not in loaded
+
+
 def test_importing_every_module_changes_no_global_state(tmp_path: Path) -> None:
     code = f"""
 import os, random, pkgutil, importlib, json

@@ -361,7 +361,7 @@ def test_a_model_that_cannot_be_a_lane_is_refused_with_the_reason_and_the_way_ou
     data = prepare("wine", {}, split_root=0)
     model = module(data.info.input_shape, data.info.num_outputs)
     with pytest.raises(ConfigError) as caught:
-        check_lanes(model, OptimizerSpec(name="sgd", params={}, lr=0.1), data, BATCH)
+        check_lanes(model, data, BATCH)
     problem = caught.value.problems[0]
     assert reason in problem.relation
     assert problem.remedy == "compute.engine=loop"
@@ -445,10 +445,9 @@ class Featured(nn.Module):
 def test_a_model_with_an_attribute_of_each_seeds_own_is_refused():
     data = prepare("wine", {}, split_root=0)
     one, other = (Featured(data.info.input_shape, data.info.num_outputs) for _ in range(2))
-    optimizer = OptimizerSpec(name="sgd", params={}, lr=0.1)
-    check_lanes(one, optimizer, data, BATCH)
+    check_lanes(one, data, BATCH)
     with pytest.raises(ConfigError, match="features as a plain attribute"):
-        check_lanes(one, optimizer, data, BATCH, other)
+        check_lanes(one, data, BATCH, other)
     plan = plan_of([spec_of(seed=1), spec_of(seed=2)], [0, 1])
     info = data.info
     unlike = replace(

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from lrbench.engine.profiles import VARIABLES
 from lrbench.record import layout
+from lrbench.spec.profiles import VARIABLES
 from promised import bytes_of
 
 Command = Callable[..., Any]

@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from lrbench.engine.profiles import VARIABLES
 from lrbench.record import layout
 from lrbench.record.reader import read_json, read_record
+from lrbench.spec.profiles import VARIABLES
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.run import resolve_overrides, run
 

@@ -60,6 +60,10 @@ def sweep(
     Run it again to do what is missing; add seeds or values, and only those are trained.
     """
     with loading():
+        if not dry_run:
+            from lrbench.workflows.ahead import load_ahead
+
+            load_ahead(overrides or [], preset, config_dir)
         from lrbench.cli.progress import download_progress, jobs_progress
         from lrbench.workflows.sweep import (
             default_workers,

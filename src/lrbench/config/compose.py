@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -110,7 +113,11 @@ def compose(overrides: Sequence[Override], user_folder: Path | None = None) -> C
     if problems:
         raise ConfigError(problems)
 
-    config, files = _with_hydra(choices, own, user_folder)
+    chosen = tuple((group, str(choice.value)) for group, choice in choices.items())
+    # Arms of a sweep often choose the same; Hydra takes as long for each as all else together.
+    config, files = copy.deepcopy(
+        _with_hydra(chosen, frozenset(own), user_folder, _files_now(user_folder))
+    )
     primary = shown(primary_file(user_folder))
     origins = dict.fromkeys(map(str, config), primary)
     origins |= {group: file for group, file in files.items() if file}
@@ -173,8 +180,22 @@ def _wrong_choices(
             yield Problem(relation, group, choice.value, choice.origin, remedy)
 
 
+def _files_now(user_folder: Path | None) -> str:
+    """Digest of every file that a configuration can come from."""
+    folders = [packaged_folder(), *([] if user_folder is None else [user_folder])]
+    content = sha256()
+    for path in sorted(path for folder in folders for path in folder.rglob("*.yaml")):
+        text = path.read_bytes() if path.is_file() else b""
+        content.update(f"{path}\0{len(text)}\0".encode(errors="surrogateescape") + text)
+    return content.hexdigest()
+
+
+@lru_cache(maxsize=32)
 def _with_hydra(
-    choices: Mapping[str, Override], own: set[str], user_folder: Path | None
+    choices: tuple[tuple[str, str], ...],
+    own: frozenset[str],
+    user_folder: Path | None,
+    files: str,  # by which it is known that none has changed
 ) -> tuple[DictConfig, dict[str, str]]:
     """The composed groups, and the file each option comes from."""
     _UserFolder.folder = user_folder
@@ -182,7 +203,7 @@ def _with_hydra(
     logging.getLogger("hydra").setLevel(logging.ERROR)
     Plugins.instance().register(_UserFolder)
     GlobalHydra.instance().clear()
-    chosen = [f"{group}='{choice.value}'" for group, choice in choices.items()]
+    chosen = [f"{group}='{option}'" for group, option in choices]
     chosen += [f"{group}={CUSTOM}" for group in own]
     # Hydra's parts for running jobs are not used; a quarter of the time goes into composing them.
     chosen += [f"~hydra/{part}" for part in UNUSED_PARTS]

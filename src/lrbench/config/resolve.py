@@ -17,8 +17,8 @@ from lrbench.config.settings import read_settings
 from lrbench.engine.device import check_device
 from lrbench.engine.lanes.check import check_lanes
 from lrbench.engine.optimizers import OPTIMIZERS, base_of, base_settings
+from lrbench.engine.update_rules import rule_of
 from lrbench.errors import ConfigError
-from lrbench.spec.canonical import digest
 from lrbench.spec.imports import resolve_import
 from lrbench.spec.run import RunSpec
 from lrbench.streams import Streams
@@ -159,10 +159,6 @@ def resolve_run(composed: Composed, on_download: Progress | None = None) -> Reso
     )
 
 
-_fit_for_lanes: set[str] = set()
-"""Digests of what was tried in this process and can be lanes: the arms of a sweep are alike."""
-
-
 def _attempt_lanes(
     findings: Findings,
     parts: Parts,
@@ -171,10 +167,14 @@ def _attempt_lanes(
     batch_size: int,
     seed: int,
 ) -> None:
-    """Find whether this can be trained by the lanes engine."""
-    is_own = parts.model.target is not None
+    """Find whether this can be trained by the lanes engine; lrbench's own models and data can, and
+    trying it takes a second.
+    """
+    findings.attempt("", rule_of, parts.optimizer)
+    if parts.model.target is None and parts.dataset.target is None:
+        return
     other = None
-    if is_own:
+    if parts.model.target is not None:
         # Of another seed, because each may have made something of its own.
         other = findings.attempt_own(
             parts.model.target,
@@ -186,21 +186,7 @@ def _attempt_lanes(
             Streams(seed + 1),
             parts.model_target,
         )
-    facts = {
-        "model": parts.model.model_dump(mode="json"),
-        "optimizer": [parts.optimizer.name, parts.optimizer.target],
-        "data": data.digest,
-        "batch": batch_size,
-    }
-    known = digest(facts)
-    if known in _fit_for_lanes and not is_own:
-        return
-
-    def check() -> None:
-        check_lanes(model, parts.optimizer, data, batch_size, other)
-        _fit_for_lanes.add(known)
-
-    findings.attempt("", check)
+    findings.attempt("", check_lanes, model, data, batch_size, other)
 
 
 def with_seed(run: Resolved, seed: int) -> Resolved:

@@ -86,15 +86,22 @@ class Compute(ComputeSpec):
 
     profile: Profile | None = None  # type: ignore[assignment]
 
+    @property
+    def usual_profile(self) -> Profile:
+        """As asked for; else, because lanes lie anywhere in memory, strict for them."""
+        if self.profile is not None:
+            return self.profile
+        is_held = self.engine == "lanes" and self.device == "cpu" and self.threads == 1
+        return "strict" if is_held else "native"
+
     def spec(self) -> ComputeSpec:
-        """As the run has it: lanes lie anywhere in memory, so where it can be had, strict."""
+        """As the run has it: the usual profile, where it can be had."""
         # Here, because it loads torch, which a schedule's preview has no need of.
         from lrbench.engine.profiles import lacking
 
-        profile = self.profile
-        if profile is None:
-            is_held = self.engine == "lanes" and self.device == "cpu" and self.threads == 1
-            profile = "strict" if is_held and not lacking() else "native"
+        profile = self.usual_profile
+        if self.profile is None and profile != "native" and lacking():
+            profile = "native"
         return ComputeSpec.model_validate(dict(self) | {"profile": profile})
 
 

@@ -1,6 +1,6 @@
 """Functions of tensors, compiled, and kept on disk as the programs they have become.
 
-A function is traced into a graph of operations, which torch's inductor compiles. ``torch.compile``
+A function becomes a graph of operations, which torch's inductor compiles. ``torch.compile``
 would do the same and ask at every call whether the function, the model and the shapes are still
 what they were, which takes as long as a small model's update; here whoever asks sees to that.
 
@@ -28,6 +28,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from lrbench.engine.operations import form_of, operations_of
 from lrbench.engine.surroundings import surroundings
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record.files import claim_folder, replace_file
@@ -87,22 +88,32 @@ class Compiled(Generic[T]):
 
 
 @dataclass(frozen=True)
-class _Traced:
-    """A function as a graph, with the tensors that show their shapes."""
+class _Wanted:
+    """A function to be compiled, of tensors alone.
+
+    Parameters
+    ----------
+    owner : Compiled
+    flat : callable
+        Of tensors, to a list of tensors.
+    given : list of Tensor
+        Arguments that show their forms, nobody else's.
+    key : str
+        What names the library: everything that it is made from.
+    """
 
     owner: Compiled[Any]
-    graph: GraphModule
+    flat: Callable[..., list[Tensor]]
     given: list[Tensor]
+    key: str
 
-    @property
-    def key(self) -> str:
-        """What names the library: everything that it is made from."""
-        constants = {
-            name: [*_form(value), sha256(_bytes(value)).hexdigest()]
-            for name, value in self.graph.state_dict().items()
-        }
-        forms = [_form(tensor) for tensor in self.given]
-        return digest([self.graph.code, constants, forms, surroundings()])
+    def graph(self) -> GraphModule:
+        """The function as a graph of operations."""
+        graph = make_fx(self.flat)(*self.given)
+        for node in graph.graph.nodes:
+            # What tracing noted of shapes is of another mode than inductor's own.
+            node.meta.clear()
+        return graph
 
 
 def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
@@ -119,7 +130,7 @@ def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
     """
     fresh = []
     for owner, arguments in programs:
-        forms = [_form(tensor) for tensor in _leaves(arguments)]
+        forms = [form_of(tensor) for tensor in _leaves(arguments)]
         if owner.run is None or forms != owner.forms:
             owner.run, owner.forms = None, forms
             fresh.append((owner, arguments))
@@ -127,11 +138,11 @@ def prepare(programs: Sequence[tuple[Compiled[Any], tuple[Any, ...]]]) -> None:
         # Torch warns of its own ways while it compiles.
         warnings.simplefilter("ignore")
         with _refusing():
-            traced = [_traced(owner, arguments) for owner, arguments in fresh]
-        if all(one.given[0].device.type == "cpu" for one in traced):
-            _prepare_libraries(traced)
+            wanted = [_wanted(owner, arguments) for owner, arguments in fresh]
+        if all(one.given[0].device.type == "cpu" for one in wanted):
+            _prepare_libraries(wanted)
         else:
-            for one in traced:
+            for one in wanted:
                 one.owner.run = _in_this_process(one)
 
 
@@ -167,10 +178,10 @@ def _refusing() -> Iterator[None]:
         ) from error
 
 
-def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
-    # Copies, because what is written while a function is traced is written. With storages of their
-    # own: inductor would not write to parts of one tensor that come as several, though they share
-    # no number.
+def _wanted(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Wanted:
+    # Copies, because what a function writes is written here too. With storages of their own:
+    # inductor would not write to parts of one tensor that come as several, though they share no
+    # number.
     given = [_apart(tensor) for tensor in _leaves(arguments)]
 
     def flat(*tensors: Tensor) -> list[Tensor]:
@@ -178,16 +189,7 @@ def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
         owner.gives_one = isinstance(results, Tensor)
         return [results] if owner.gives_one else list(results)
 
-    return _Traced(owner, make_fx(flat)(*given), given)
-
-
-def _form(tensor: Tensor) -> list[Any]:
-    return [list(tensor.shape), list(tensor.stride()), str(tensor.dtype), str(tensor.device)]
-
-
-def _bytes(tensor: Tensor) -> bytes:
-    whole = tensor.detach().cpu().contiguous().reshape(-1)
-    return whole.view(torch.uint8).numpy().tobytes()
+    return _Wanted(owner, flat, given, digest([operations_of(flat, given), surroundings()]))
 
 
 def _apart(tensor: Tensor) -> Tensor:
@@ -197,11 +199,11 @@ def _apart(tensor: Tensor) -> Tensor:
     return storage.as_strided(tensor.shape, tensor.stride()).copy_(tensor)
 
 
-def _prepare_libraries(traced: Sequence[_Traced]) -> None:
+def _prepare_libraries(wanted: Sequence[_Wanted]) -> None:
     folder = _folder()
     late = time.monotonic() + LONGEST_WAIT_S
-    waiting: dict[str, list[_Traced]] = {}
-    for one in traced:
+    waiting: dict[str, list[_Wanted]] = {}
+    for one in wanted:
         waiting.setdefault(one.key, []).append(one)
     was_told = False
     while waiting:
@@ -275,17 +277,14 @@ def _library(path: Path) -> Run:
     return cast("Run", runner.run)
 
 
-def _as_library(one: _Traced, path: Path | None) -> Run:
+def _as_library(one: _Wanted, path: Path | None) -> Run:
     """Compile a graph, and keep it at ``path``, if it can be kept."""
     _tell()
-    for node in one.graph.graph.nodes:
-        # What tracing noted of shapes is of another mode than inductor's own.
-        node.meta.clear()
     with _refusing(), _inductor():
         from torch._inductor import aot_compile
 
         with _patient_with_waiting():
-            answer = aot_compile(one.graph, tuple(one.given))
+            answer = aot_compile(one.graph(), tuple(one.given))
         assert isinstance(answer, str)
         made = Path(answer)
         if path is None:
@@ -315,6 +314,7 @@ def _inductor() -> Iterator[None]:
 
     # Helpers of their own would outlive a worker that is killed.
     torch._inductor.config.compile_threads = 1
+    torch._inductor.config.deterministic = torch.are_deterministic_algorithms_enabled()
     try:
         yield
     finally:
@@ -348,7 +348,7 @@ def _patient_with_waiting() -> Iterator[None]:
         LoopBody.get_read_expr = usual  # type: ignore[method-assign]
 
 
-def _in_this_process(one: _Traced) -> Run:
+def _in_this_process(one: _Wanted) -> Run:
     """Compile a graph with Python between its kernels, which a card does not wait for."""
     _tell()
     with _refusing(), _inductor():
@@ -360,7 +360,7 @@ def _in_this_process(one: _Traced) -> Run:
         # Inductor keeps on disk only what it has made knowing where shapes come from.
         shapes = FakeTensorMode(shape_env=ShapeEnv(), static_shapes=True)
         with tracing(TracingContext(shapes)):
-            program = cast("Callable[..., Any]", compile_fx(one.graph, list(one.given)))
+            program = cast("Callable[..., Any]", compile_fx(one.graph(), list(one.given)))
         return lambda tensors: program(*tensors)
 
 

@@ -42,7 +42,7 @@ from lrbench.engine.data import DeviceData
 from lrbench.engine.flat import FlatModel
 from lrbench.engine.hessian import Hessian
 from lrbench.engine.noise import noise_of
-from lrbench.engine.optimizers import BoundOptimizer, IndependentAdamW, base_of
+from lrbench.engine.optimizers import SGD, Adam, AdamW, BoundOptimizer, IndependentAdamW, base_of
 from lrbench.engine.second_moment import SecondMoment, joined, second_moment
 from lrbench.engine.spectrum import Product, Top, lanczos, power
 from lrbench.engine.undisturbed import undisturbed
@@ -62,7 +62,8 @@ Without it a look might stay at what was the largest eigenvalue when another has
 NOISE_PARTS = 8
 """Parts of the fixed batch whose gradients are held against the whole one's."""
 
-ADAMS = (torch.optim.Adam, torch.optim.AdamW, IndependentAdamW)
+SGDS = (torch.optim.SGD, SGD)
+ADAMS = (torch.optim.Adam, torch.optim.AdamW, Adam, AdamW, IndependentAdamW)
 
 
 class Curvature:
@@ -268,7 +269,7 @@ def _margin(
     group = groups[0]
     beta = base_of(optimizer.optimizer).get("momentum", 0.0) if momentum is None else momentum
     half = lr * top.value / 2
-    if kind is torch.optim.SGD:
+    if kind in SGDS:
         if beta == 0:
             return half
         gain = 1 + 2 * beta if group["nesterov"] else 1 - group["dampening"]

@@ -13,10 +13,11 @@ import torch
 
 from lrbench import __version__
 from lrbench.engine.compiler import check_compiler, compiler_version
-from lrbench.engine.profiles import NUMERIC, check_profile, mkl_mode, started_with, variables_of
+from lrbench.engine.profiles import NUMERIC, check_profile, mkl_mode, started_with
 from lrbench.errors import DeviceError
 from lrbench.record.environment import environment
 from lrbench.spec.canonical import digest
+from lrbench.spec.profiles import variables_of
 from lrbench.spec.run import ComputeSpec
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bf16": torch.float32}
@@ -73,7 +74,8 @@ def configure(compute: ComputeSpec) -> dict[str, Switch]:
     if wanted:
         # cuBLAS reads it at its first call; set later it has no effect.
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(wanted)
+    # Not use_deterministic_algorithms, which imports inductor (a second) to tell it the same.
+    torch.set_deterministic_debug_mode("error" if wanted else "default")
     # Filling every empty tensor with NaN finds reads of uninitialised memory in torch itself, and
     # costs time at each step; no kernel lrbench calls reads such memory.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

@@ -23,6 +23,32 @@ Epsilon = Annotated[float, Field(ge=1e-30)]
 Builder = Callable[..., torch.optim.Optimizer]
 
 
+class _Untraced(torch.optim.Optimizer):
+    """An optimizer of torch's, its methods without what keeps dynamo from tracing them: they would
+    import dynamo to tell it so, which takes as long as a thousand updates of a small model.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+
+
+class SGD(_Untraced, torch.optim.SGD):
+    """torch's, to the bit."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class Adam(_Untraced, torch.optim.Adam):
+    """torch's, to the bit."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.Adam.step))
+
+
+class AdamW(_Untraced, torch.optim.AdamW):
+    """torch's, to the bit."""
+
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
 def sgd(
     parameters: list[Tensor],
     lr: float,
@@ -40,7 +66,7 @@ def sgd(
     if nesterov and (momentum == 0 or dampening != 0):
         relation = "needs optimizer.momentum above 0 and optimizer.dampening=0"
         raise ConfigError(relation, key="nesterov", got=nesterov)
-    return torch.optim.SGD(
+    return SGD(
         parameters,
         lr=lr,
         momentum=momentum,
@@ -61,7 +87,7 @@ def adam(
     weight_decay: NotNegative = 0.0,
 ) -> torch.optim.Optimizer:
     """Adam (Kingma & Ba 2015, arXiv:1412.6980); weight decay is added to the gradient."""
-    return torch.optim.Adam(
+    return Adam(
         parameters,
         lr=lr,
         betas=(beta1, beta2),
@@ -87,7 +113,7 @@ def adamw(
     decay as well; with ``decay_follows_lr=False`` they shrink by ``lr * weight_decay`` with the
     base learning rate at every step, whatever the schedule does.
     """
-    kind = torch.optim.AdamW if decay_follows_lr else IndependentAdamW
+    kind = AdamW if decay_follows_lr else IndependentAdamW
     return kind(
         parameters,
         lr=lr,
@@ -98,7 +124,7 @@ def adamw(
     )
 
 
-class IndependentAdamW(torch.optim.AdamW):
+class IndependentAdamW(AdamW):
     """AdamW whose decay does not follow the learning rate: weights shrink by the base learning
     rate times ``weight_decay``, before the step, where torch shrinks them by the current one.
     """

@@ -22,18 +22,7 @@ from typing import Final
 import torch
 
 from lrbench.errors import DeviceError, Problem
-from lrbench.spec.run import ComputeSpec, Profile
-
-VARIABLES: Final[Mapping[Profile, Mapping[str, str]]] = {
-    "native": {},
-    "strict": {"MKL_CBWR": "AUTO"},
-    "portable": {
-        "ATEN_CPU_CAPABILITY": "avx2",
-        "MKL_CBWR": "COMPATIBLE",
-        "ONEDNN_MAX_CPU_ISA": "AVX2",
-    },
-}
-"""Environment variables by profile: torch's own kernels, MKL's, oneDNN's."""
+from lrbench.spec.run import ComputeSpec
 
 NUMERIC: Final = (
     "ATEN_CPU_CAPABILITY",
@@ -71,11 +60,6 @@ UNKNOWN: Final = "unknown"
 
 _ALL: Final = -1
 _STRICT: Final = 0x10000
-
-
-def variables_of(compute: ComputeSpec) -> dict[str, str]:
-    """The environment variables a process must be started with to run this."""
-    return dict(VARIABLES[compute.profile])
 
 
 def are_in_force(variables: Mapping[str, str]) -> bool:

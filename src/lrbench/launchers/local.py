@@ -1,7 +1,8 @@
 """Worker processes on this machine: warm, replaced when they die, stopped cleanly.
 
 A worker imports the task once and then does one job after another. Workers are started by
-``spawn``: a fork would carry the parent's threads and locks along.
+``spawn``, because a fork would carry the parent's threads and locks along, or forked from a process
+with one thread that has loaded what they need (:func:`load_ahead`).
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ import importlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from types import FrameType
 from typing import Any, Literal
 
@@ -26,6 +28,8 @@ STOP_GRACE_S = 10.0
 """How long a stopped worker may take to put its record in order before it is killed."""
 
 NO_JOB = -1
+
+THREADS = "OMP_NUM_THREADS"
 
 Kind = Literal["started", "progress", "done", "failed", "retried"]
 
@@ -53,14 +57,25 @@ class _Worker:
     """One worker process, the variables it was started with, and the job it has."""
 
     def __init__(self, task: str, variables: Mapping[str, str]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self.pipe, theirs = context.Pipe()
-        self.process: SpawnProcess = context.Process(target=_work, args=(theirs, task), daemon=True)
         self.variables = variables
         with _variables(variables):
-            self.process.start()
-        theirs.close()
+            # Forked from a process that was started with other variables, it would have those.
+            is_loaded = _loaded_with == dict(os.environ)
+            try:
+                self._start(task, "forkserver" if is_loaded else "spawn")
+            except (EOFError, OSError):
+                if not is_loaded:
+                    raise
+                # That process was killed.
+                self._start(task, "spawn")
         self.job = NO_JOB
+
+    def _start(self, task: str, way: str) -> None:
+        context: Any = multiprocessing.get_context(way)
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, task), daemon=True)
+        self.process.start()
+        theirs.close()
 
     def give(self, job: int, payloads: Sequence[Any]) -> None:
         self.job = job
@@ -79,6 +94,35 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
+
+
+_loaded_with: dict[str, str] | None = None
+"""The environment of the process that workers are forked from; None where there is none."""
+
+
+def load_ahead(modules: Sequence[str], variables: Mapping[str, str]) -> None:
+    """Begin to load what workers need, while this process finds out what they are to do.
+
+    Workers with these variables are then forked from the process that has loaded it, and start at
+    once; those with others, or after this process's own have changed, start as they would have.
+
+    Parameters
+    ----------
+    modules : sequence of str
+        They must start no thread when they are imported.
+    variables : mapping
+        As in :func:`run_jobs`.
+    """
+    global _loaded_with
+    # Elsewhere system libraries start threads; and there is one such process at most.
+    if sys.platform != "linux" or _loaded_with is not None:
+        return
+    with _later_interrupts(), _variables(variables):
+        if os.environ[THREADS] != "1":
+            return
+        _loaded_with = dict(os.environ)
+        multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
+        forkserver.ensure_running()
 
 
 def run_jobs(
@@ -178,7 +222,12 @@ def _match(
 
 @contextmanager
 def _variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables of this process for as long as it starts another, which inherits them."""
+    """Variables of this process for as long as it starts another, which inherits them.
+
+    A worker has one thread, unless the user says otherwise; libraries read that when they are
+    loaded.
+    """
+    values = {THREADS: os.environ.get(THREADS, "1"), **values}
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -194,6 +243,8 @@ def _variables(values: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def _later_interrupts() -> Iterator[None]:
     """Ctrl-C is heard afterwards: a worker inherits its deafness, and none is started unseen."""
+    # Started on the way, it would have the signal heard again.
+    resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -228,8 +279,6 @@ def _work(pipe: Connection, task: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     module, _, name = task.partition(":")
-    # A worker has one thread; libraries that read this do so when they are loaded.
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     # Until here there was nothing to put in order, and being killed by the signal is right.
     signal.signal(signal.SIGTERM, _interrupt)
@@ -263,7 +312,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def parent_of_worker() -> int | None:
-    """The process id of the parent, in a worker; None in any other process."""
+def is_orphan() -> bool:
+    """Whether this is a worker whose parent has gone."""
     parent = multiprocessing.parent_process()
-    return parent.pid if parent and parent.pid == os.getppid() else None
+    return parent is not None and not parent.is_alive()

@@ -13,9 +13,10 @@ import torch
 import lrbench
 from lrbench.config.home import packaged_folder
 from lrbench.engine.device import configure
-from lrbench.engine.profiles import VARIABLES, check_profile
+from lrbench.engine.profiles import check_profile
 from lrbench.errors import ConfigError, DeviceError
 from lrbench.record.environment import environment
+from lrbench.spec.profiles import VARIABLES
 from lrbench.spec.run import ComputeSpec
 from lrbench.tasks.data.home import cache_home
 from lrbench.workflows.results import check_results

@@ -13,12 +13,12 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Plan
 from lrbench.engine.device import configure, profile
 from lrbench.engine.lanes.independence import Independence, Measured, Trial, measure
-from lrbench.engine.profiles import variables_of
 from lrbench.engine.surroundings import FORMAT, surroundings
 from lrbench.engine.update_rules import rule_key
 from lrbench.errors import ConfigError, RunError
 from lrbench.record.files import claim_folder, replace_file
 from lrbench.spec.canonical import digest
+from lrbench.spec.profiles import variables_of
 from lrbench.tasks.data.home import cache_home
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.plan import load_data, make_plan

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lrbench.engine.device import configure, profile
-from lrbench.engine.profiles import NUMERIC, variables_of
+from lrbench.engine.profiles import NUMERIC
 from lrbench.errors import ConfigError, DamageError, RecordError
 from lrbench.record import layout
 from lrbench.record.checkpoint import read_header
@@ -21,6 +21,7 @@ from lrbench.record.comparison.changes import Change, differing_environment
 from lrbench.record.comparison.difference import Difference, first_difference
 from lrbench.record.files import LOG_LIMIT, claim_folder, digest_file, read_file, replace_file
 from lrbench.record.reader import Record, Status, kept_files, read_json, read_record
+from lrbench.spec.profiles import variables_of
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.integrity import check_record
 from lrbench.workflows.isolated import isolated

@@ -9,12 +9,12 @@ from pathlib import Path
 from lrbench.config.compose import compose
 from lrbench.config.overrides import parse
 from lrbench.config.resolve import Resolved, resolve_run, with_seed
-from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, LrbenchError, Problem, RecordError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.plans import read_plan
 from lrbench.record.reader import Record, Status, read_record
+from lrbench.spec.profiles import variables_of
 from lrbench.spec.sweep import Arm
 from lrbench.workflows.crew import Order, Tally, train_all
 from lrbench.workflows.recorded import (

@@ -15,11 +15,12 @@ from lrbench.config.compose import compose
 from lrbench.config.overrides import Override, parse
 from lrbench.config.resolve import Resolved, resolve_run
 from lrbench.engine.device import check_device
-from lrbench.engine.profiles import are_in_force, variables_of
+from lrbench.engine.profiles import are_in_force
 from lrbench.errors import ConfigError, LrbenchError, RecordError
 from lrbench.record.notes import checked_tags
 from lrbench.record.reader import Record, Status
 from lrbench.record.writer import RecordWriter
+from lrbench.spec.profiles import variables_of
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.isolated import isolated

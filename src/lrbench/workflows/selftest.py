@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lrbench.engine.lanes.independence import Independence
-from lrbench.engine.profiles import VARIABLES, check_profile
+from lrbench.engine.profiles import check_profile
 from lrbench.errors import DeviceError
 from lrbench.record import layout
 from lrbench.record.comparison.difference import first_difference
 from lrbench.record.reader import Record, find_records, read_record
+from lrbench.spec.profiles import VARIABLES
 from lrbench.spec.run import ComputeSpec
 from lrbench.workflows.doctor import Finding
 from lrbench.workflows.levels import examine

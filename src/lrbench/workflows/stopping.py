@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from lrbench.launchers.local import parent_of_worker
+from lrbench.launchers.local import is_orphan
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a cluster's or a parent's request, a closed terminal."""
@@ -20,13 +19,12 @@ class Stop:
 
     def __init__(self) -> None:
         self.is_heard = False
-        # Only a worker's own parent counts: a run under nohup outlives the shell it came from.
-        self._parent = parent_of_worker()
 
     @property
     def is_asked(self) -> bool:
         """A worker that reports seldom must not train on for nobody: asked every half second."""
-        return self.is_heard or self._parent not in (None, os.getppid())
+        # Only a worker's own parent counts: a run under nohup outlives the shell it came from.
+        return self.is_heard or is_orphan()
 
 
 @contextmanager

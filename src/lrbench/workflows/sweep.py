@@ -12,7 +12,6 @@ from pathlib import Path
 from lrbench.config.overrides import parse
 from lrbench.config.presets import preset as preset_called
 from lrbench.config.resolve import Resolved, with_seed
-from lrbench.engine.profiles import variables_of
 from lrbench.errors import ConfigError, Problem
 from lrbench.launchers.local import Event
 from lrbench.record import layout
@@ -20,6 +19,7 @@ from lrbench.record.files import claim_folder, read_file, replace_file
 from lrbench.record.notes import checked_tags
 from lrbench.record.pairing import Pairing
 from lrbench.record.reader import Status, read_record
+from lrbench.spec.profiles import variables_of
 from lrbench.spec.sweep import Arm, SweepSpec
 from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.crew import Order, train_all

@@ -49,8 +49,9 @@ def made(monkeypatch):
         return functions[path.stem]
 
     def as_library(one, path):
-        graphs.append(one.graph.code)
-        function = lambda tensors: one.graph(*tensors)  # noqa: E731
+        graph = one.graph()
+        graphs.append(graph.code)
+        function = lambda tensors: graph(*tensors)  # noqa: E731
         if path is None:
             return function
         functions[path.stem] = function

@@ -14,8 +14,9 @@ import torch
 
 from lrbench.engine import profiles
 from lrbench.engine.device import check_device, configure, profile
-from lrbench.engine.profiles import VARIABLES, are_in_force, mkl_mode, started_with, variables_of
+from lrbench.engine.profiles import are_in_force, mkl_mode, started_with
 from lrbench.errors import DeviceError
+from lrbench.spec.profiles import VARIABLES, variables_of
 from lrbench.spec.run import ComputeSpec
 
 HELD = ("strict", "portable")

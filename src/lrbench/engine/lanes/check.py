@@ -8,8 +8,6 @@ from torch import nn
 from lrbench.engine.lanes.program import gradient_of, run_eagerly
 from lrbench.engine.lanes.stack import Stack
 from lrbench.engine.lanes.template import refuse_unlike, template_of
-from lrbench.engine.update_rules import rule_of
-from lrbench.spec.run import OptimizerSpec
 from lrbench.tasks.base import Prepared
 
 LANES = 2
@@ -18,18 +16,18 @@ LANES = 2
 
 def check_lanes(
     model: nn.Module,
-    optimizer: OptimizerSpec,
     data: Prepared,
     batch_size: int,
     other: nn.Module | None = None,
 ) -> None:
-    """Refuse what the lanes engine cannot train: one gradient of two copies is taken, uncompiled.
+    """Refuse a model that the lanes engine cannot train.
+
+    One gradient of two copies is taken, uncompiled.
 
     Parameters
     ----------
     model : nn.Module
         Untrained; nothing of it changes.
-    optimizer : OptimizerSpec
     data : Prepared
     batch_size : int
     other : nn.Module, optional
@@ -38,11 +36,9 @@ def check_lanes(
     Raises
     ------
     ConfigError
-        The optimizer is not lrbench's own; the model draws random numbers of its own, keeps what
-        changes, or what each seed has another one of, as a plain attribute, or cannot be
-        vectorised.
+        The model draws random numbers of its own, keeps what changes, or what each seed has
+        another one of, as a plain attribute, or cannot be vectorised.
     """
-    rule_of(optimizer)
     if other is not None:
         refuse_unlike([model, other])
     inputs = torch.as_tensor(data.train.inputs[:batch_size])
