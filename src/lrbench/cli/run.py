@@ -34,6 +34,10 @@ def run(
     A complete record of the same specification is reported, not trained again.
     """
     with loading():
+        if not dry_run:
+            from lrbench.workflows.ahead import load_ahead_of_run
+
+            load_ahead_of_run(overrides or [], config_dir)
         from lrbench.cli.progress import download_progress, run_progress
         from lrbench.workflows.results import check_results, found_record
         from lrbench.workflows.run import resolve_overrides

@@ -61,9 +61,9 @@ def sweep(
     """
     with loading():
         if not dry_run:
-            from lrbench.workflows.ahead import load_ahead
+            from lrbench.workflows.ahead import load_ahead_of_sweep
 
-            load_ahead(overrides or [], preset, config_dir)
+            load_ahead_of_sweep(overrides or [], preset, config_dir)
         from lrbench.cli.progress import download_progress, jobs_progress
         from lrbench.workflows.sweep import (
             default_workers,
