@@ -39,6 +39,11 @@ T = TypeVar("T")
 
 Run = Callable[[list[Tensor]], Sequence[Tensor]]
 
+Rules = Mapping[Any, Callable[..., Any]]
+"""Operations of torch, and functions to be traced in their place: of the same arguments, to the
+same results, or to ``NotImplemented`` where the operation is to stay.
+"""
+
 SUM = ".sha256"
 """The name's end of the file beside a library that says what it must be."""
 
@@ -63,10 +68,12 @@ class Compiled(Generic[T]):
         Of tensors, and dicts of them, whose shapes, strides and order stay those it was last
         prepared for, to a tensor or several. It may write them in place, and decides nothing by
         their values.
+    rules : Rules, optional
     """
 
-    def __init__(self, function: Callable[..., T]) -> None:
+    def __init__(self, function: Callable[..., T], rules: Rules | None = None) -> None:
         self.function = function
+        self.rules = dict(rules or {})
         self.run: Run | None = None
         self.gives_one = False
         self.forms: list[Any] = []
@@ -178,7 +185,7 @@ def _traced(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Traced:
         owner.gives_one = isinstance(results, Tensor)
         return [results] if owner.gives_one else list(results)
 
-    return _Traced(owner, make_fx(flat)(*given), given)
+    return _Traced(owner, make_fx(flat, decomposition_table=owner.rules)(*given), given)
 
 
 def _form(tensor: Tensor) -> list[Any]:
