@@ -385,8 +385,8 @@ def test_a_compiled_program_never_sees_other_shapes(monkeypatch):
     made = []
 
     class Watched(Compiled):
-        def __init__(self, function):
-            super().__init__(function)
+        def __init__(self, function, rules=None):
+            super().__init__(function, rules)
             made.append(self)
             self.known = []
 

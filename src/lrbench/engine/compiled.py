@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lrbench.engine.operations import form_of, operations_of
+from lrbench.engine.operations import Rules, form_of, operations_of
 from lrbench.engine.surroundings import surroundings
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record.files import claim_folder, replace_file
@@ -64,10 +64,12 @@ class Compiled(Generic[T]):
         Of tensors, and dicts of them, whose shapes, strides and order stay those it was last
         prepared for, to a tensor or several. It may write them in place, and decides nothing by
         their values.
+    rules : Rules, optional
     """
 
-    def __init__(self, function: Callable[..., T]) -> None:
+    def __init__(self, function: Callable[..., T], rules: Rules | None = None) -> None:
         self.function = function
+        self.rules = dict(rules or {})
         self.run: Run | None = None
         self.gives_one = False
         self.forms: list[Any] = []
@@ -109,7 +111,7 @@ class _Wanted:
 
     def graph(self) -> GraphModule:
         """The function as a graph of operations."""
-        graph = make_fx(self.flat)(*self.given)
+        graph = make_fx(self.flat, decomposition_table=self.owner.rules)(*self.given)
         for node in graph.graph.nodes:
             # What tracing noted of shapes is of another mode than inductor's own.
             node.meta.clear()
@@ -189,7 +191,8 @@ def _wanted(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Wanted:
         owner.gives_one = isinstance(results, Tensor)
         return [results] if owner.gives_one else list(results)
 
-    return _Wanted(owner, flat, given, digest([operations_of(flat, given), surroundings()]))
+    heard = operations_of(flat, given, owner.rules)
+    return _Wanted(owner, flat, given, digest([heard, surroundings()]))
 
 
 def _apart(tensor: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -13,8 +13,14 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from lrbench.spec.canonical import digest
 
+Rules = Mapping[Any, Callable[..., Any]]
+"""Operations of torch, and functions that stand in their place: of the same arguments, to the same
+results, or to ``NotImplemented`` where the operation is to stay."""
 
-def operations_of(function: Callable[..., Any], given: Sequence[Tensor]) -> str:
+
+def operations_of(
+    function: Callable[..., Any], given: Sequence[Tensor], rules: Rules | None = None
+) -> str:
     """Digest of the operations of a call: equal for functions that are the same program.
 
     Whatever stands above torch's operations (modules, gradients, vmap, the user's own code) is in
@@ -26,13 +32,15 @@ def operations_of(function: Callable[..., Any], given: Sequence[Tensor]) -> str:
         Called once.
     given : sequence of Tensor
         Its arguments; what it writes in place is written.
+    rules : Rules, optional
+        By which some operations are others.
 
     Raises
     ------
     RuntimeError
         It asks for the numbers in a tensor: by what it decides, it may be several programs.
     """
-    listener = _Listener()
+    listener = _Listener(rules or {})
     results = listener.named(given)
     with listener:
         answer = function(*given)
@@ -48,8 +56,9 @@ def form_of(tensor: Tensor) -> list[Any]:
 class _Listener(TorchDispatchMode):
     """Hears of every operation below gradients and vmap; tensors are numbered as they come."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._rules = rules
         self.heard: list[Any] = []
         self._numbers: Any = WeakIdKeyDictionary()
         self._count = 0
@@ -69,6 +78,11 @@ class _Listener(TorchDispatchMode):
         if torch.Tag.data_dependent_output in func.tags:
             raise RuntimeError(f"it asks for the numbers in a tensor, by {func}")
         kwargs = kwargs or {}
+        if func in self._rules:
+            with self:
+                result = self._rules[func](*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         asked = self.told([*args, *kwargs.items()])
         result = func(*args, **kwargs)
         self.heard.append([str(func), asked, self.named(result)])

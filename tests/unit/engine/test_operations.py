@@ -120,6 +120,20 @@ def test_gradients_of_many_models_are_heard_below_what_makes_them():
     assert len(digests) == 2
 
 
+def test_what_rules_put_in_the_place_of_an_operation_is_heard_instead():
+    def doubled(x, y):
+        return NotImplemented if x.dim() == 1 else x + y + y
+
+    add = torch.ops.aten.add.Tensor
+    rules = {add: lambda x, y: x * y, torch.ops.aten.sub.Tensor: doubled}
+    pair = [torch.ones(2, 2), torch.ones(2, 2)]
+    assert operations_of(lambda a, b: a + b, pair, rules) == operations_of(lambda a, b: a * b, pair)
+    with_sub = operations_of(lambda a, b: a - b, pair, {torch.ops.aten.sub.Tensor: doubled})
+    assert with_sub == operations_of(lambda a, b: a + b + b, pair)
+    flat = [torch.ones(2), torch.ones(2)]
+    assert operations_of(lambda a, b: a - b, flat, rules) == operations_of(lambda a, b: a - b, flat)
+
+
 @pytest.mark.parametrize("asks", [lambda x: x * x.sum().item(), lambda x: x if x.sum() > 0 else -x])
 def test_a_function_that_asks_for_numbers_is_refused(asks):
     with pytest.raises(RuntimeError, match="asks for the numbers in a tensor"):

@@ -25,6 +25,8 @@ from torch.func import functional_call, grad_and_value, vmap
 
 from lrbench.engine.compiled import Compiled, prepare
 from lrbench.engine.flat import Layout, layout_of
+from lrbench.engine.lanes.convolution import convolution_rules
+from lrbench.engine.lanes.pooling import pooling_rules
 from lrbench.engine.lanes.template import Template, refused
 from lrbench.engine.surroundings import surroundings
 from lrbench.engine.update_rules import UpdateRule
@@ -88,6 +90,7 @@ def program_of(
     kind: Kind,
     autocast: Callable[[], AbstractContextManager[object]],
     *,
+    lanes: int,
     is_compiled: bool,
 ) -> Program:
     """The program for plans with this key, made where there is none in this process; None as key:
@@ -107,7 +110,8 @@ def program_of(
         gradient, update = gradient_of(made, kind, autocast), _update(rule)
         look = _look(rule, layout)
         if is_compiled:
-            found = Program(made, Compiled(gradient), Compiled(update), Compiled(look))
+            rules = {**convolution_rules(lanes), **pooling_rules(lanes)}
+            found = Program(made, Compiled(gradient, rules), Compiled(update), Compiled(look))
         else:
             found = Program(made, gradient, update, look)
     if key is not None:

@@ -178,6 +178,7 @@ class _Training:
             self._rule,
             plan.data.info.kind,
             autocast(plan),
+            lanes=width,
             is_compiled=plan.compute.compile,
         )
 
