@@ -17,9 +17,9 @@ from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import read_record
-from lrbench.workflows import twin as module
+from lrbench.workflows import twin_training as module
 from lrbench.workflows.forking import fork_job
-from lrbench.workflows.twin import Forked
+from lrbench.workflows.twin_training import Forked
 
 SWEEP = shlex.split(
     "sweep dataset=wine model.hidden=[6] train.batch_size=16 train.steps=24 train.eval_every=6 "
@@ -114,7 +114,7 @@ def test_a_twin_that_is_not_its_parent_ends_with_exit_code_3_and_words(lrbench, 
         for index, payload in enumerate(payloads):
             yield Event("started", index)
             fork_job(payload, lambda progress: None)
-            yield Event("done", index, Forked("complete", 2, found if index == 1 else None))
+            yield Event("done", index, [Forked("complete", 2, found if index == 1 else None)])
 
     monkeypatch.setattr(module, "run_jobs", other)
     done = lrbench("twin", "results", "--policies", "keep,none")
