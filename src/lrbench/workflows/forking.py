@@ -205,25 +205,33 @@ def _train(twins: Sequence[tuple[_Fork, Resolved]], slots: Sequence[int], result
 
 @contextmanager
 def _made_again(forks: Sequence[_Fork]) -> Iterator[None]:
-    """While inside, the beginnings of these parents are there, made again as one plan."""
+    """While inside, the beginnings of these parents are there, made again each in its slot."""
     if not forks:
         yield
         return
     scratch = Path(tempfile.mkdtemp(prefix="lrbench-twin-"))
-    hear = [fork.heard("parent", 0) for fork in forks]
+    # Parents fit together as their twins do.
+    twins = [fork.order.twins[0] for fork in forks]
+    slots = [recorded_slot(fork.order.source.path) for fork in forks]
     try:
-        made = make_together(
-            [fork.order.source for fork in forks],
-            [fork.order.slot for fork in forks],
-            scratch,
-            until=forks[0].order.step,
-            on_progress=lambda place, progress: hear[place](progress),
-        )
-        for fork, again in zip(forks, made, strict=True):
-            fork.guard(partial(fork.begin_at, again))
+        for number, one in enumerate(pack(twins, slots)):
+            _make_again([forks[place] for place in one.places], one.slots, scratch / str(number))
         yield
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make_again(forks: Sequence[_Fork], slots: Sequence[int], into: Path) -> None:
+    hear = [fork.heard("parent", 0) for fork in forks]
+    made = make_together(
+        [fork.order.source for fork in forks],
+        slots,
+        into,
+        until=forks[0].order.step,
+        on_progress=lambda place, progress: hear[place](progress),
+    )
+    for fork, again in zip(forks, made, strict=True):
+        fork.guard(partial(fork.begin_at, again))
 
 
 def _refuse_another_profile(parent: Record, force: bool) -> tuple[str, ...]:

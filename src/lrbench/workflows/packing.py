@@ -7,6 +7,7 @@ that a run's program, and with it its bits, do not depend on how many others the
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ def pack(
     slots = slots or [None] * len(runs)
     alike = alike or [None] * len(runs)
     open_packs: dict[Hashable, list[dict[int, int]]] = {}
+    copies: Counter[str] = Counter()
 
     def turn(place: int) -> tuple[bool, int]:
         # Runs that may stand anywhere fill what the others leave; and seed by seed, as runs of one
@@ -80,7 +82,10 @@ def pack(
         if compute.engine == "loop":
             open_packs[place] = [{0: place}]
             continue
-        packs = open_packs.setdefault((pack_key(runs[place]), alike[place]), [])
+        # The copy of a run is in no plan with it: their record has one writer at a time.
+        digest = runs[place].spec.digest
+        packs = open_packs.setdefault((pack_key(runs[place]), alike[place], copies[digest]), [])
+        copies[digest] += 1
         _put(packs, place, slots[place], compute.lanes)
     found = [one for packs in open_packs.values() for one in packs]
     return [

@@ -11,7 +11,7 @@ from lrbench.config.resolve import Resolved
 from lrbench.launchers.local import Event, run_jobs
 from lrbench.record.comparison.difference import Difference
 from lrbench.workflows.crew import of_each
-from lrbench.workflows.packing import pack, recorded_slot
+from lrbench.workflows.packing import pack, slot_of_same
 from lrbench.workflows.replay import Source, variables_then
 from lrbench.workflows.twin import CONTROL, Fork, TwinPlan
 
@@ -26,8 +26,6 @@ class ForkOrder:
     ----------
     source : Source
         The parent's record.
-    slot : int
-        In which the parent is made again, where it must be.
     step, until : int in updates
     twins : tuple of Resolved
     same : str
@@ -35,7 +33,6 @@ class ForkOrder:
     """
 
     source: Source
-    slot: int
     step: int
     until: int
     twins: tuple[Resolved, ...]
@@ -49,7 +46,7 @@ class ForkParcel:
     Parameters
     ----------
     orders : tuple of ForkOrder
-        All part from their parents at one step, and no two parents stand in one slot.
+        All part from their parents at one step.
     results : Path
         Folder of the twins' records.
     force : bool
@@ -130,15 +127,12 @@ def run_twins(
     variables = [variables_then(fork.parent) for fork in plan.forks]
     packs = pack(
         [fork.twins[CONTROL] for fork in plan.forks],
-        [recorded_slot(fork.parent.path) for fork in plan.forks],
+        [slot_of_same(fork.parent.path) for fork in plan.forks],
         [frozenset(one.items()) for one in variables],
     )
     parcels = [
         ForkParcel(
-            tuple(
-                _order(plan.forks[place], slot, trust, data_root)
-                for place, slot in zip(one.places, one.slots, strict=True)
-            ),
+            tuple(_order(plan.forks[place], trust, data_root) for place in one.places),
             plan.results,
             force,
         )
@@ -163,10 +157,9 @@ def run_twins(
     return TwinReport(trained, tuple(failures), tuple(differences))
 
 
-def _order(fork: Fork, slot: int, trust: bool, data_root: Path | None) -> ForkOrder:
+def _order(fork: Fork, trust: bool, data_root: Path | None) -> ForkOrder:
     return ForkOrder(
         Source(fork.parent.path, trust, data_root),
-        slot,
         fork.restart.step,
         fork.until,
         tuple(fork.twins.values()),

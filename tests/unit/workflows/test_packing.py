@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from lrbench.workflows.packing import pack
+from lrbench.record.layout import MANIFEST
+from lrbench.workflows.packing import pack, slot_of_same
 from lrbench.workflows.run import resolve_overrides
 
 WIDTH = 4
@@ -50,6 +53,43 @@ def test_runs_of_a_seed_are_together(tmp_path):
 def test_runs_that_need_another_program_have_another_plan(other, tmp_path):
     found = runs("optimizer.lr=0.1", other, common=LANES[1:])
     assert len(pack(found)) == 2
+
+
+def test_a_run_that_must_stand_in_a_slot_does_and_the_others_fill_what_is_left():
+    found = runs("optimizer.lr=0.1", seeds=5)
+    packs = pack(found, [None, 2, None, 2, 0])
+    assert [(one.places, one.slots) for one in packs] == [
+        ((4, 0, 1, 2), (0, 1, 2, 3)),
+        ((3,), (2,)),
+    ]
+
+
+def test_runs_that_are_not_alike_in_what_else_is_said_of_them_share_no_plan():
+    found = runs("optimizer.lr=0.1", seeds=3)
+    assert [one.places for one in pack(found, alike=["a", "b", "a"])] == [(0, 2), (1,)]
+
+
+def test_a_run_and_its_copy_share_no_plan():
+    (found,) = runs("optimizer.lr=0.1")
+    assert [one.places for one in pack([found, found])] == [(0,), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("lanes", "slot"),
+    [
+        ({"slot": 3, "level": "L1"}, 3),
+        ({"slot": 3, "level": "L2"}, None),
+        ({"slot": 3, "level": "L4"}, None),
+        ({"slot": 3, "level": "?"}, 3),
+        ({"slot": 3}, 3),
+        ({}, None),
+    ],
+)
+def test_the_bits_of_a_record_are_had_in_its_slot_unless_others_were_measured_to_do(
+    lanes, slot, tmp_path
+):
+    (tmp_path / MANIFEST).write_text(json.dumps({"lanes": lanes}))
+    assert slot_of_same(tmp_path) == slot
 
 
 def test_the_numbers_that_schedules_multiply_may_differ(tmp_path):
