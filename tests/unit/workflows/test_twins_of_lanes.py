@@ -192,14 +192,16 @@ def test_every_restart_of_one_run_has_plans_of_its_own(parents, plans, tmp_path)
     assert [(first, until) for _, first, until in plans] == [(7, 16), (16, 24), (24, 30)]
 
 
-def test_parents_in_one_slot_share_no_plan(made, plans, tmp_path):
+def test_parents_in_one_slot_share_no_plan(plans, tmp_path, monkeypatch):
     folder = tmp_path / "runs"
-    for seed in range(2):
-        words = [*WORDS, *CYCLES, "restart.keep_checkpoints=true", f"seed={seed}"]
-        run(resolve_overrides(words), folder, slot=3)
+    for seed, slot in enumerate((3, 3, 5)):
+        run(resolve_overrides([*WORDS, *CYCLES, f"seed={seed}"]), folder, slot=slot)
     plans.clear()
-    trained(folder, tmp_path / "twins", ("none",))
-    assert plans == [((3,), 16, 24)] * 2
+    plan, report = trained(folder, tmp_path / "twins", ("none",))
+    assert (report.failures, report.trained) == ((), 3)
+    assert sorted(plans) == [((3,), 0, 30), ((3,), 16, 24), ((3, 5), 0, 30), ((3, 5), 16, 24)]
+    # Nor do they wait for each other.
+    assert len(payloads_of(plan, monkeypatch)) == 2
 
 
 def test_where_any_slot_will_do_twins_of_one_parent_share_a_plan_too(
