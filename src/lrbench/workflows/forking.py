@@ -36,7 +36,7 @@ def fork_job(
     What goes wrong with one parent or twin stops the twins of this parent alone.
     """
     forks = [
-        _Fork(order, parcel.results, lambda told, place=place: report((place, told)))  # type: ignore[misc]
+        _Fork(order, parcel.results, lambda progress, place=place: report((place, progress)))  # type: ignore[misc]
         for place, order in enumerate(parcel.orders)
     ]
     for fork in forks:
