@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 
 from lrbench.launchers.local import Event
-from lrbench.workflows import twin
+from lrbench.workflows import twin_training
 from lrbench.workflows.forking import fork_job
 from lrbench.workflows.run import resolve_overrides, run
-from lrbench.workflows.twin import plan_twins, run_twins
+from lrbench.workflows.twin import plan_twins
 from lrbench.workflows.twin_results import twin_results
+from lrbench.workflows.twin_training import run_twins
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +31,7 @@ def in_this_process(monkeypatch):
         for index, payload in enumerate(payloads):
             yield Event("done", index, fork_job(payload, lambda progress: None))
 
-    monkeypatch.setattr(twin, "run_jobs", here)
+    monkeypatch.setattr(twin_training, "run_jobs", here)
 
 
 def result(folder, *words, seeds=SEEDS):

@@ -27,9 +27,10 @@ from lrbench.workflows.compare import compare
 from lrbench.workflows.report import Report, joined, report
 from lrbench.workflows.restarts import restarts
 from lrbench.workflows.summarize import summarize
-from lrbench.workflows.twin import plan_twins, run_twins
+from lrbench.workflows.twin import plan_twins
 from lrbench.workflows.twin_results import twin_results
 from lrbench.workflows.twin_text import verdict
+from lrbench.workflows.twin_training import run_twins
 
 Command = Callable[..., Any]
 

@@ -17,9 +17,9 @@ from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import read_record
-from lrbench.workflows import twin as module
+from lrbench.workflows import twin_training as module
 from lrbench.workflows.forking import fork_job
-from lrbench.workflows.twin import Forked
+from lrbench.workflows.twin_training import Forked
 
 SWEEP = shlex.split(
     "sweep dataset=wine model.hidden=[6] train.batch_size=16 train.steps=24 train.eval_every=6 "
@@ -114,7 +114,7 @@ def test_a_twin_that_is_not_its_parent_ends_with_exit_code_3_and_words(lrbench, 
         for index, payload in enumerate(payloads):
             yield Event("started", index)
             fork_job(payload, lambda progress: None)
-            yield Event("done", index, Forked("complete", 2, found if index == 1 else None))
+            yield Event("done", index, [Forked("complete", 2, found if index == 1 else None)])
 
     monkeypatch.setattr(module, "run_jobs", other)
     done = lrbench("twin", "results", "--policies", "keep,none")
@@ -151,8 +151,40 @@ def test_a_twin_killed_on_its_way_is_finished_by_the_same_command(lrbench, here,
     assert not list(Path("long/twins").rglob(".*.tmp"))
 
 
-def _is_under_way(twins):
-    return any(read_record(one).resumes_at > 1000 for one in twins.glob("wine-*"))
+def _is_under_way(twins, least=1000):
+    return any(read_record(one).resumes_at > least for one in twins.glob("wine-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_twins_that_share_a_plan_are_finished_by_the_same_command(lrbench, here, swept, how):
+    words = ["sweep", "--seeds", "2", "--jobs", "1", "dataset=wine", "model.hidden=[6]"]
+    more = ["train.steps=900", "schedule=sgdr", "schedule.num_cycles=2", "diagnostics=minimal"]
+    lanes = ["engine=lanes", "lanes=3", "compile=false", "profile=native"]
+    settings = [*more, "train.checkpoint_every=20", *(f"compute.{one}" for one in lanes)]
+    assert lrbench(*words, *settings, "--results", "long").code == 0
+    twins = ["twin", "long", "--policies", "keep,none"]
+    command = [sys.executable, "-m", "lrbench", *twins, "--jobs", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as process:
+        while process.poll() is None and not _is_under_way(Path("long/twins"), 350):
+            time.sleep(0.02)
+        os.killpg(process.pid, how)
+    half = [read_record(one) for one in Path("long/twins").glob("wine-*")]
+    assert half
+    assert not any(one.status.is_finished for one in half)
+    assert lrbench(*twins).code == 0
+    assert lrbench(*twins, "--results", "whole").code == 0
+    made = sorted(Path("long/twins").glob("wine-*"))
+    assert [one.name for one in made] == sorted(one.name for one in Path("whole").iterdir())
+    for one in made:
+        for log in (*layout.LOGS, layout.RESULT):
+            assert (one / log).read_bytes() == (Path("whole") / one.name / log).read_bytes()
+    # Both were on their way, and both have gone on from there.
+    again = [[a["from_step"] for a in read_record(one.path).attempts()] for one in half]
+    assert len(again) == 2
+    assert all(len(steps) == 2 and steps[0] == 300 and steps[1] > 300 for steps in again)
 
 
 @pytest.mark.slow

@@ -15,8 +15,9 @@ from lrbench.errors import ExitCode
 
 if TYPE_CHECKING:
     from lrbench.launchers.local import Event
-    from lrbench.workflows.twin import Fork, TwinPlan, TwinReport
+    from lrbench.workflows.twin import Fork, TwinPlan
     from lrbench.workflows.twin_results import RestartResult
+    from lrbench.workflows.twin_training import TwinReport
 
 NARROWEST = 60
 """Columns that the tables need; in a narrower terminal its own folding begins."""
@@ -59,9 +60,10 @@ def twin(
     with loading():
         from lrbench.cli.progress import jobs_progress
         from lrbench.workflows.sweep import usable_cores
-        from lrbench.workflows.twin import parse_policies, parse_restart, plan_twins, run_twins
+        from lrbench.workflows.twin import parse_policies, parse_restart, plan_twins
         from lrbench.workflows.twin_results import twin_results
         from lrbench.workflows.twin_text import tell
+        from lrbench.workflows.twin_training import run_twins
 
     plan = plan_twins(
         path,

@@ -290,14 +290,17 @@ def _work(pipe: Connection, task: str) -> None:
                 result = function(payload, partial(_report, pipe))
             except (BrokenPipeError, KeyboardInterrupt):
                 raise
-            except LrbenchError as error:
-                pipe.send(("failed", str(error)))
             except Exception as error:
-                pipe.send(("failed", f"{type(error).__name__}: {error}"))
+                pipe.send(("failed", reason_of(error)))
             else:
                 pipe.send(("done", result))
     # Late signals must not spoil the interpreter's own shutdown.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def reason_of(error: Exception) -> str:
+    """Why a job failed, in words."""
+    return str(error) if isinstance(error, LrbenchError) else f"{type(error).__name__}: {error}"
 
 
 def _report(pipe: Connection, value: Any) -> None:

@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lrbench.config.resolve import Resolved
-from lrbench.launchers.local import Event, run_jobs
-from lrbench.workflows.packing import pack
+from lrbench.launchers.local import Event, reason_of, run_jobs
+from lrbench.workflows.packing import pack, recorded_slot
 from lrbench.workflows.recorded import asking_for_data
 from lrbench.workflows.recording import Progress
-from lrbench.workflows.results import check_results
-from lrbench.workflows.run import RunReport, run, run_together
+from lrbench.workflows.run import RunReport, reported, run_together
 from lrbench.workflows.training import Manner
 
 TASK = "lrbench.workflows.crew:train_job"
@@ -109,7 +107,7 @@ def train_all(
     events = run_jobs(TASK, work, workers=workers, environments=environments)
     with closing(events):  # type: ignore[type-var]
         for whole in events:
-            for place, event in _of_each(work[whole.job], whole):
+            for place, event in of_each(work[whole.job].places, whole):
                 if event.kind == "failed":
                     failures.append((orders[place].run.spec.run_id, event.value))
                 elif event.kind == "done":
@@ -121,28 +119,23 @@ def train_all(
 
 def parcels(orders: Sequence[Order]) -> list[Parcel]:
     """The orders as workers get them: those that fit together as one."""
-    alike: dict[Any, list[int]] = {}
-    for place, order in enumerate(orders):
-        settings = (
-            order.results,
-            order.reason,
-            order.force,
-            order.is_recorded,
-            order.slots_of,
-        )
-        alike.setdefault((*settings, tuple(sorted(order.variables.items()))), []).append(place)
-    found = []
-    for places in alike.values():
-        first = orders[places[0]]
-        for one in pack([orders[p].run for p in places], first.slots_of or first.results):
-            chosen = tuple(places[index] for index in one.places)
-            found.append(Parcel(chosen, tuple(orders[place] for place in chosen), one.slots))
-    return sorted(found, key=lambda parcel: min(parcel.places))
+    packs = pack(
+        [order.run for order in orders],
+        [recorded_slot((o.slots_of or o.results) / o.run.spec.run_id) for o in orders],
+        [
+            (o.results, o.reason, o.force, o.is_recorded, frozenset(o.variables.items()))
+            for o in orders
+        ],
+    )
+    return [Parcel(one.places, tuple(orders[p] for p in one.places), one.slots) for one in packs]
 
 
-def _of_each(parcel: Parcel, whole: Event) -> Iterator[tuple[int, Event]]:
-    """What an event of a parcel is for each of its runs."""
-    places = parcel.places
+def of_each(places: Sequence[int], whole: Event) -> Iterator[tuple[int, Event]]:
+    """What an event of a job is for each of its parts, which are the ones at these places.
+
+    It reports which of its parts has progressed, and how far, and answers with a list: a string
+    says why a part failed.
+    """
     if whole.kind == "progress":
         index, progress = whole.value
         yield places[index], Event("progress", places[index], progress)
@@ -160,24 +153,18 @@ def train_job(
 ) -> list[RunReport | str]:
     """The runs of a parcel, in a worker; the reason of one that failed."""
     first = parcel.orders[0]
-    with asking_for_data() if first.is_recorded else nullcontext():
-        if len(parcel.orders) == 1:
-            return [
-                run(
-                    first.run,
-                    first.results,
-                    force=first.force,
-                    reason=first.reason,
-                    slot=parcel.slots[0] if first.run.spec.compute.engine == "lanes" else None,
-                    on_progress=lambda progress: report((0, progress)),
-                )
-            ]
-        check_results(first.results)
-        answers = run_together(
-            [order.run for order in parcel.orders],
-            parcel.slots,
-            first.results,
-            Manner(first.force, first.reason),
-            on_progress=lambda place, progress: report((place, progress)),
-        )
-    return [str(answer) if isinstance(answer, Exception) else answer for answer in answers]
+    ended = run_together(
+        [order.run for order in parcel.orders],
+        parcel.slots,
+        first.results,
+        Manner(first.force, first.reason),
+        on_progress=lambda place, progress: report((place, progress)),
+    )
+    answers: list[RunReport | str] = []
+    for one in ended:
+        try:
+            with asking_for_data() if first.is_recorded else nullcontext():
+                answers.append(reported(one))
+        except Exception as error:
+            answers.append(reason_of(error))
+    return answers

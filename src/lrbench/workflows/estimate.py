@@ -9,7 +9,7 @@ from pathlib import Path
 from lrbench.config.resolve import Resolved
 from lrbench.spec.run import Engine, RunSpec
 from lrbench.workflows.failures import failures_named
-from lrbench.workflows.packing import pack
+from lrbench.workflows.packing import pack, recorded_slots
 from lrbench.workflows.probe import seconds_of
 from lrbench.workflows.sweep import SweepPlan
 
@@ -51,7 +51,7 @@ def _estimate(engine: Engine, runs: Sequence[Resolved], results: Path, workers: 
     """Runs of one kind share model, data, optimizer and compute settings; the schedule and the
     learning rate do not matter, and a plan takes what one run of it does, padded with copies.
     """
-    packs = pack(runs, results)
+    packs = pack(runs, recorded_slots(runs, results))
     per_kind: dict[str, tuple[float, float]] = {}
     total = 0.0
     for one in packs:

@@ -1,108 +1,237 @@
-"""The twins of one run, in a worker: where they begin, their training, and how they are checked."""
+"""The twins of runs that fit together, in a worker: where they begin, and their training."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
-from lrbench.engine.base import State
-from lrbench.engine.state import digests_in
+from lrbench.config.resolve import Resolved
 from lrbench.errors import RecordError
+from lrbench.launchers.local import reason_of
 from lrbench.record import layout
-from lrbench.record.checkpoint import read_checkpoint, read_header
-from lrbench.record.comparison.difference import Difference, first_difference
-from lrbench.record.files import LOG_LIMIT, read_file
+from lrbench.record.checkpoint import read_header
+from lrbench.record.comparison.difference import first_difference
 from lrbench.record.reader import Record, read_record
-from lrbench.spec.run import total_steps_of
-from lrbench.workflows.packing import recorded_slot
+from lrbench.workflows.packing import pack, recorded_slot, slot_of_same
 from lrbench.workflows.recorded import asking_for_data
 from lrbench.workflows.recording import Progress
-from lrbench.workflows.replay import differing_profile, make_again, profile_now
-from lrbench.workflows.run import run
-from lrbench.workflows.training import Origin
-from lrbench.workflows.twin import Forked, ForkOrder
+from lrbench.workflows.replay import differing_profile, make_together, profile_now
+from lrbench.workflows.run import reported, run_together
+from lrbench.workflows.training import Manner, Origin
+from lrbench.workflows.twin_check import differing_beginning
 from lrbench.workflows.twin_parents import refused, told
+from lrbench.workflows.twin_training import Forked, ForkOrder, ForkParcel
 
 
-def fork_job(order: ForkOrder, report: Callable[[Progress], None]) -> Forked:
-    """Train the twins of one run that are not complete.
+def fork_job(
+    parcel: ForkParcel, report: Callable[[tuple[int, Progress]], None]
+) -> list[Forked | str]:
+    """Train the twins of a parcel that are not complete; a string says why those of a run failed.
 
-    Raises
-    ------
-    RecordError
-        What decides bits is not as it was when the parent was trained; or the parent, made again
-        up to the fork, is not the parent.
+    What goes wrong with one parent or twin stops the twins of this parent alone.
     """
-    parent = read_record(order.source.path)
-    records = [read_record(order.results / twin.spec.run_id) for twin in order.twins]
-    waiting = [
-        (twin, record)
-        for twin, record in zip(order.twins, records, strict=True)
-        if not record.status.is_finished
+    forks = [
+        _Fork(order, parcel.results, lambda progress, place=place: report((place, progress)))  # type: ignore[misc]
+        for place, order in enumerate(parcel.orders)
     ]
-    if waiting:
-        remarks = _refuse_another_profile(parent, order.force)
-        needs_origin = any(not record.resumes_at for _, record in waiting)
-        length = order.until - order.step
-        before = order.step if needs_origin and order.step not in parent.kept() else 0
-        total = before + length * len(waiting)
-        with (
-            asking_for_data(),
-            _origin(order, parent, remarks, needs_origin, report, total) as origin,
-        ):
-            for place, (twin, _) in enumerate(waiting):
-                done = before + place * length - order.step
-                run(
-                    twin,
-                    order.results,
-                    reason="twin",
-                    origin=origin,
-                    # Where a lane lies may decide its bits.
-                    slot=recorded_slot(parent.path),
-                    on_progress=_counted(report, done, total),
-                )
-    statuses = {str(read_record(order.results / twin.spec.run_id).status) for twin in order.twins}
-    same = next((twin for twin in order.twins if twin.spec.run_id == order.same), None)
-    difference = None
-    if same is not None:
-        again = read_record(order.results / same.spec.run_id)
-        difference = differing_beginning(parent, again, order.until)
-    return Forked(" and ".join(sorted(statuses)), len(waiting), difference)
+    for fork in forks:
+        fork.guard(partial(fork.look, parcel.force))
+    with _made_again([fork for fork in forks if fork.needs_parent]):
+        waiting = [(fork, twin) for fork in forks for twin in fork.waiting]
+        slots = [fork.slot_of(twin) for fork, twin in waiting]
+        for one in pack([twin for _, twin in waiting], slots):
+            _train([waiting[place] for place in one.places], one.slots, parcel.results)
+    for fork in forks:
+        fork.guard(fork.check)
+    return [fork.answer for fork in forks]
 
 
-def differing_beginning(parent: Record, twin: Record, until: int) -> Difference | None:
-    """The first thing in which a run's first updates, as a twin did them again, are not the same.
+class _Fork:
+    """The twins of one run on their way.
 
-    Every log of the twin must be, byte for byte, how the parent's begins, and its last weights, as
-    far as the parent's are known there, those of the parent.
+    Parameters
+    ----------
+    order : ForkOrder
+    results : Path
+    report : callable
+        Hears how far they are, all of them taken together.
+
+    Attributes
+    ----------
+    waiting : list of Resolved
+        The twins that are not complete.
+    needs_parent : bool
+        The parent is to be made again up to where they begin.
+    origin : Origin or None
+        Where those begin that have not begun.
+    answer : Forked or str
     """
-    for name in layout.ALL_LOGS:
-        ours, theirs = (_bytes(one.path / name) for one in (parent, twin))
-        if not ours.startswith(theirs):
-            found = first_difference(parent, twin, rows=until)
-            at = next(i for i in range(len(theirs)) if ours[: i + 1] != theirs[: i + 1])
-            place = f"byte {at}"
-            return found or Difference(name.removesuffix(".csv"), name, None, place)
-    then, now = _weights_after(parent, until), twin.result.get("weights") or {}
-    for name, digest in now.items():
-        if then and then.get(name) != digest:
-            apart = (str(then.get(name)), digest, name)
-            return Difference("weights", layout.RESULT, None, None, *apart)
-    return None
+
+    def __init__(self, order: ForkOrder, results: Path, report: Callable[[Progress], None]) -> None:
+        self.order = order
+        self.waiting: list[Resolved] = []
+        self.needs_parent = False
+        self.origin: Origin | None = None
+        self.answer: Forked | str = Forked("", 0, None)
+        self._results = results
+        self._report = report
+        self._remarks: tuple[str, ...] = ()
+        self._done: dict[str, int] = {}
+        self._total = 0
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether nothing more is done of it."""
+        return isinstance(self.answer, str)
+
+    def guard(self, call: Callable[[], object]) -> None:
+        """Do something of these twins; what it raises stops them alone."""
+        if self.has_failed:
+            return
+        try:
+            with asking_for_data():
+                call()
+        except Exception as error:
+            self.answer = reason_of(error)
+
+    def look(self, force: bool) -> None:
+        """Find out what is to be trained, and where it begins.
+
+        Raises
+        ------
+        ConfigError
+            What decides bits is not as it was when the parent was trained.
+        """
+        order = self.order
+        records = [(twin, self._record(twin)) for twin in order.twins]
+        unfinished = [(twin, one) for twin, one in records if not one.status.is_finished]
+        if not unfinished:
+            return
+        parent = self._parent
+        self._remarks = _refuse_another_profile(parent, force)
+        if not all(record.resumes_at for _, record in unfinished):
+            kept = parent.kept().get(order.step)
+            self.needs_parent = kept is None
+            if kept is not None:
+                remark = f"begins with update {order.step} of {parent.run_id}"
+                self.origin = Origin(parent.path, kept, (*self._remarks, remark))
+        self.waiting = [twin for twin, _ in unfinished]
+        before = order.step if self.needs_parent else 0
+        self._total = before + (order.until - order.step) * len(self.waiting)
+
+    def begin_at(self, again: Record | Exception) -> None:
+        """Where the twins begin: the end of their parent, made again up to there.
+
+        Raises
+        ------
+        RecordError
+            It is not the parent.
+        """
+        if isinstance(again, Exception):
+            raise again
+        parent, step = self._parent, self.order.step
+        if found := first_difference(parent, again, rows=step):
+            raise RecordError(
+                f"must come out the same up to the restart ({found.told('the record', 'now')})",
+                key=parent.run_id,
+                remedy="lrbench run … restart.keep_checkpoints=true keeps what twins begin with",
+            )
+        checkpoint = again.path / layout.CHECKPOINT
+        if read_header(checkpoint)["step"] != step:
+            relation = f"must leave a checkpoint after update {step}"
+            raise RecordError(relation, key=parent.run_id)
+        remark = f"begins with update {step} of {parent.run_id}, made again up to there"
+        self.origin = Origin(again.path, checkpoint, (*self._remarks, remark))
+
+    def slot_of(self, twin: Resolved) -> int | None:
+        """The slot that a twin must stand in; None where any will do."""
+        begun = recorded_slot(self._results / twin.spec.run_id)
+        return slot_of_same(self.order.source.path) if begun is None else begun
+
+    def heard(self, part: str, start: int) -> Callable[[Progress], None]:
+        """Who is told of the progress of a part, which begins with update ``start``."""
+
+        def hear(progress: Progress) -> None:
+            self._done[part] = max(0, progress.step - start)
+            self._report(replace(progress, step=sum(self._done.values()), total=self._total))
+
+        return hear
+
+    def check(self) -> None:
+        """Say what became of the twins, and hold the one that does what its parent did to that."""
+        order = self.order
+        records = [self._record(twin) for twin in order.twins]
+        same = next((one for one in records if one.run_id == order.same), None)
+        difference = None
+        if same is not None:
+            difference = differing_beginning(self._parent, same, order.until)
+        statuses = sorted({str(one.status) for one in records})
+        self.answer = Forked(" and ".join(statuses), len(self.waiting), difference)
+
+    @cached_property
+    def _parent(self) -> Record:
+        return read_record(self.order.source.path)
+
+    def _record(self, twin: Resolved) -> Record:
+        return read_record(self._results / twin.spec.run_id)
 
 
-def _weights_after(record: Record, updates: int) -> dict[str, str] | None:
-    """Digests of the weights of a run after so many updates; None where they are not known."""
-    if updates == total_steps_of(record.spec):
-        return record.result.get("weights")
-    if (kept := record.kept().get(updates)) is None:
-        return None
-    checkpoint = read_checkpoint(kept)
-    return digests_in(State(checkpoint.step, checkpoint.facts, checkpoint.body))
+def _train(twins: Sequence[tuple[_Fork, Resolved]], slots: Sequence[int], results: Path) -> None:
+    """Twins that fit together, apart from those of which a part has failed already."""
+    chosen = [
+        (fork, twin, slot)
+        for (fork, twin), slot in zip(twins, slots, strict=True)
+        if not fork.has_failed
+    ]
+    if not chosen:
+        return
+    hear = [fork.heard(twin.spec.run_id, fork.order.step) for fork, twin, _ in chosen]
+    became = run_together(
+        [twin for _, twin, _ in chosen],
+        [slot for _, _, slot in chosen],
+        results,
+        Manner(False, "twin"),
+        origins=[fork.origin for fork, _, _ in chosen],
+        on_progress=lambda place, progress: hear[place](progress),
+    )
+    for (fork, _, _), one in zip(chosen, became, strict=True):
+        fork.guard(partial(reported, one))
+
+
+@contextmanager
+def _made_again(forks: Sequence[_Fork]) -> Iterator[None]:
+    """While inside, the beginnings of these parents are there, made again each in its slot."""
+    if not forks:
+        yield
+        return
+    scratch = Path(tempfile.mkdtemp(prefix="lrbench-twin-"))
+    # Parents fit together as their twins do.
+    twins = [fork.order.twins[0] for fork in forks]
+    slots = [recorded_slot(fork.order.source.path) for fork in forks]
+    try:
+        for number, one in enumerate(pack(twins, slots)):
+            _make_again([forks[place] for place in one.places], one.slots, scratch / str(number))
+        yield
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _make_again(forks: Sequence[_Fork], slots: Sequence[int], into: Path) -> None:
+    hear = [fork.heard("parent", 0) for fork in forks]
+    made = make_together(
+        [fork.order.source for fork in forks],
+        slots,
+        into,
+        until=forks[0].order.step,
+        on_progress=lambda place, progress: hear[place](progress),
+    )
+    for fork, again in zip(forks, made, strict=True):
+        fork.guard(partial(fork.begin_at, again))
 
 
 def _refuse_another_profile(parent: Record, force: bool) -> tuple[str, ...]:
@@ -119,58 +248,3 @@ def _refuse_another_profile(parent: Record, force: bool) -> tuple[str, ...]:
     if not force:
         raise refused(parent, changes)
     return (f"the parent was trained otherwise: {told(changes)}",)
-
-
-@contextmanager
-def _origin(
-    order: ForkOrder,
-    parent: Record,
-    remarks: tuple[str, ...],
-    is_needed: bool,
-    report: Callable[[Progress], None],
-    total: int,
-) -> Iterator[Origin | None]:
-    """Where the twins begin: at the parent's kept checkpoint, else at one made now."""
-    if not is_needed:
-        yield None
-        return
-    kept = parent.kept().get(order.step)
-    if kept is not None:
-        remark = f"begins with update {order.step} of {parent.run_id}"
-        yield Origin(parent.path, kept, (*remarks, remark))
-        return
-    scratch = Path(tempfile.mkdtemp(prefix="lrbench-twin-"))
-    try:
-        again = make_again(
-            order.source, scratch, until=order.step, on_progress=_counted(report, 0, total)
-        )
-        if found := first_difference(parent, again, rows=order.step):
-            raise RecordError(
-                f"must come out the same up to the restart ({found.told('the record', 'now')})",
-                key=parent.run_id,
-                remedy="lrbench run … restart.keep_checkpoints=true keeps what twins begin with",
-            )
-        checkpoint = again.path / layout.CHECKPOINT
-        if read_header(checkpoint)["step"] != order.step:
-            relation = f"must leave a checkpoint after update {order.step}"
-            raise RecordError(relation, key=parent.run_id)
-        remark = f"begins with update {order.step} of {parent.run_id}, made again up to there"
-        yield Origin(again.path, checkpoint, (*remarks, remark))
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _counted(
-    report: Callable[[Progress], None], before: int, total: int
-) -> Callable[[Progress], None]:
-    """Progress of one part of the work, as that of all of it."""
-    return lambda progress: report(
-        replace(progress, step=max(0, progress.step + before), total=total)
-    )
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        return read_file(path, LOG_LIMIT)
-    except FileNotFoundError:
-        return b""

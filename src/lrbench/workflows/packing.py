@@ -7,7 +7,8 @@ that a run's program, and with it its bits, do not depend on how many others the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Plan
+from lrbench.engine.lanes.independence import Independence
 from lrbench.engine.optimizers import base_settings
 from lrbench.engine.update_rules import rule_key
 from lrbench.errors import RecordError
@@ -44,32 +46,47 @@ class Pack:
     slots: tuple[int, ...]
 
 
-def pack(runs: Sequence[Resolved], results: Path | Callable[[int], Path]) -> list[Pack]:
+def pack(
+    runs: Sequence[Resolved],
+    slots: Sequence[int | None] | None = None,
+    alike: Sequence[Hashable] | None = None,
+) -> list[Pack]:
     """Distribute runs to plans; each run of the loop engine is one of its own.
 
     Parameters
     ----------
     runs : sequence of Resolved
         In the order in which they are to be done.
-    results : Path
-        The folder of records: a run that has begun keeps its slot.
+    slots : sequence of (int or None), optional
+        The slot of each run that must stand in a certain one: one that has begun keeps its own.
+    alike : sequence, optional
+        What besides their programs must be equal of runs in one plan, of each run.
 
     Returns
     -------
     list of Pack
         In the order of their first runs.
     """
-    open_packs: dict[str, list[dict[int, int]]] = {}
-    # Seed by seed: runs of one seed train on the same batches, which are then put together once.
-    for place in sorted(range(len(runs)), key=lambda place: runs[place].spec.seed):
-        run = runs[place]
-        spec = run.spec
-        if spec.compute.engine == "loop":
-            open_packs[f"{place}"] = [{0: place}]
+    slots = slots or [None] * len(runs)
+    alike = alike or [None] * len(runs)
+    open_packs: dict[Hashable, list[dict[int, int]]] = {}
+    copies: Counter[str] = Counter()
+
+    def turn(place: int) -> tuple[bool, int]:
+        # Runs that may stand anywhere fill what the others leave; and seed by seed, as runs of one
+        # seed train on the same batches, which are then put together once.
+        return slots[place] is None, runs[place].spec.seed
+
+    for place in sorted(range(len(runs)), key=turn):
+        compute = runs[place].spec.compute
+        if compute.engine == "loop":
+            open_packs[place] = [{0: place}]
             continue
-        packs = open_packs.setdefault(pack_key(run), [])
-        folder = results if isinstance(results, Path) else results(place)
-        _put(packs, place, recorded_slot(folder / spec.run_id), spec.compute.lanes)
+        # The copy of a run is in no plan with it: their record has one writer at a time.
+        digest = runs[place].spec.digest
+        packs = open_packs.setdefault((pack_key(runs[place]), alike[place], copies[digest]), [])
+        copies[digest] += 1
+        _put(packs, place, slots[place], compute.lanes)
     found = [one for packs in open_packs.values() for one in packs]
     return [
         Pack(tuple(one[slot] for slot in sorted(one)), tuple(sorted(one)))
@@ -88,11 +105,29 @@ def _put(packs: list[dict[int, int]], place: int, slot: int | None, width: int) 
     packs.append({0 if slot is None else slot: place})
 
 
+def recorded_slots(runs: Sequence[Resolved], results: Path) -> list[int | None]:
+    """The slots that runs have begun in, whose records are in the folder ``results``."""
+    return [recorded_slot(results / run.spec.run_id) for run in runs]
+
+
 def recorded_slot(record: Path) -> int | None:
     """The slot that a record was begun in; None where there is none, or it cannot be read."""
     with suppress(RecordError, OSError, LookupError, TypeError, ValueError):
         return int(read_json(record / layout.MANIFEST)["lanes"]["slot"])
     return None
+
+
+def slot_of_same(record: Path) -> int | None:
+    """The slot in which a run gets the bits of this record; None where any will do.
+
+    That other slots will do is known where it was measured (level L2); else where a lane lies may
+    decide its bits.
+    """
+    with suppress(RecordError, OSError, LookupError, TypeError, ValueError):
+        level = Independence(read_json(record / layout.MANIFEST)["lanes"]["level"])
+        if level >= Independence.L2:
+            return None
+    return recorded_slot(record)
 
 
 def pack_key(run: Resolved) -> str:

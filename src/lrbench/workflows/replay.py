@@ -6,12 +6,13 @@ import json
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from lrbench.config.resolve import Resolved
 from lrbench.engine.device import configure, profile
 from lrbench.engine.profiles import NUMERIC
 from lrbench.errors import ConfigError, DamageError, RecordError
@@ -33,9 +34,10 @@ from lrbench.workflows.recorded import (
     refuse_other_code,
     resolved_of,
 )
-from lrbench.workflows.recording import Paused, Progress
+from lrbench.workflows.recording import Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.run import run
+from lrbench.workflows.run import run_together
+from lrbench.workflows.training import Manner
 
 PLAIN = re.compile(r"[\w,.:-]{1,40}", re.ASCII)
 
@@ -166,23 +168,55 @@ def make_again(
     from_checkpoint : bool
         Begin with the record's last checkpoint and its logs until then, if it has one.
     """
-    record = read_record(source.path)
-    resolved = resolved_of(record, trust=source.trust, data_root=source.data_root)
-    refuse_other_code(resolved.spec)
+    (again,) = make_together(
+        [source],
+        [recorded_slot(source.path) or 0],
+        into,
+        until=until,
+        from_checkpoint=from_checkpoint,
+        on_progress=lambda _, progress: on_progress(progress),
+    )
+    if isinstance(again, Exception):
+        raise again
+    return again
+
+
+def make_together(
+    sources: Sequence[Source],
+    slots: Sequence[int],
+    into: Path,
+    *,
+    until: int | None = None,
+    from_checkpoint: bool = False,
+    on_progress: Callable[[int, Progress], None],
+) -> list[Record | Exception]:
+    """:func:`make_again` of runs that fit together; what stops one stops it alone."""
     claim_folder(into)
-    if from_checkpoint:
-        _copy_beginning(record.path, into / _run_id(record))
-    with suppress(Paused):
-        run(
-            resolved,
+    runs: dict[int, Resolved] = {}
+    made: dict[int, Record | Exception] = {}
+    for place, source in enumerate(sources):
+        try:
+            record = read_record(source.path)
+            run = resolved_of(record, trust=source.trust, data_root=source.data_root)
+            refuse_other_code(run.spec)
+            if from_checkpoint:
+                _copy_beginning(record.path, into / run.spec.run_id)
+            runs[place] = run
+        except Exception as error:
+            made[place] = error
+    if runs:
+        places = [*runs]
+        became = run_together(
+            [*runs.values()],
+            [slots[place] for place in places],
             into,
-            reason="replay",
-            until=until,
-            any_profile=True,
-            slot=recorded_slot(record.path),
-            on_progress=on_progress,
+            Manner(False, "replay", until, any_profile=True),
+            on_progress=lambda index, progress: on_progress(places[index], progress),
         )
-    return read_record(into / _run_id(record))
+        for place, one in zip(places, became, strict=True):
+            again = into / runs[place].spec.run_id
+            made[place] = one if isinstance(one, Exception) else read_record(again)
+    return [made[place] for place in range(len(sources))]
 
 
 def variables_then(record: Record) -> dict[str, str]:

@@ -25,9 +25,9 @@ from lrbench.tasks.data.download import Progress as OnDownload
 from lrbench.workflows.failures import failures_named
 from lrbench.workflows.isolated import isolated
 from lrbench.workflows.packing import recorded_slot
-from lrbench.workflows.recording import Progress
+from lrbench.workflows.recording import Paused, Progress
 from lrbench.workflows.results import check_results
-from lrbench.workflows.training import Manner, Origin, Trained, Trainee, train
+from lrbench.workflows.training import Ended, Manner, Origin, Trainee, train
 
 FILES_OF_A_RECORD = 12
 """Open at once while it is written: its lock and its logs, and some more for a moment."""
@@ -61,6 +61,10 @@ class RunReport:
     was_there: bool
     seconds: float
     talk: tuple[str, ...] = ()
+
+
+Became = RunReport | Exception | Paused
+"""What became of a run, what stopped it, or that it was to go no further."""
 
 
 def resolve_overrides(
@@ -147,22 +151,25 @@ def run(
     RecordError
         Another process is writing the record, or what stands there is damaged.
     """
-    check_results(results)
-    check_device(run.spec.compute)
-    variables = variables_of(run.spec.compute)
-    manner = Manner(force, reason, until, any_profile, origin)
     if slot is None:
         slot = recorded_slot(results / run.spec.run_id) or 0
-    if not are_in_force(variables):
-        job = (run, results, manner, slot)
-        name = run.spec.run_id
-        return isolated(run_job, job, variables, name=name, on_progress=on_progress)
     (report,) = run_together(
-        [run], [slot], results, manner, on_progress=lambda _, p: on_progress(p), on_stop=on_stop
+        [run],
+        [slot],
+        results,
+        Manner(force, reason, until, any_profile),
+        origins=[origin],
+        on_progress=lambda _, progress: on_progress(progress),
+        on_stop=on_stop,
     )
-    if isinstance(report, Exception):
-        raise report
-    return report
+    return reported(report)
+
+
+def reported(became: Became) -> RunReport:
+    """What a run came to; what stopped it is raised."""
+    if isinstance(became, BaseException):
+        raise became
+    return became
 
 
 def run_together(
@@ -171,31 +178,54 @@ def run_together(
     results: Path,
     manner: Manner,
     *,
+    origins: Sequence[Origin | None] = (),
     on_progress: Callable[[int, Progress], None] = lambda place, progress: None,
     on_stop: Callable[[], None] = lambda: None,
-) -> list[RunReport | Exception]:
+) -> list[Became]:
     """Train runs that fit together (:mod:`lrbench.workflows.packing`), each into its record.
-
-    This process must have been started with the variables that they need.
 
     Parameters
     ----------
+    runs : sequence of Resolved
     slots : sequence of int
         Of each run in the plan's program.
+    results, manner
+        As in :func:`run`.
+    origins : sequence of (Origin or None), optional
+        Of each run.
     on_progress : callable
         Hears which run it is, and how far.
+    on_stop : callable
+        As in :func:`run`.
 
     Returns
     -------
-    list
-        In the order of the runs: what became of it, or what stopped it.
+    list of Became
+        In the order of the runs.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        They were asked to stop.
+    ConfigError
+        The device is not there, or ``results`` cannot be used.
     """
+    check_results(results)
+    compute = runs[0].spec.compute
+    check_device(compute)
+    variables = variables_of(compute)
+    origins = origins or [None] * len(runs)
+    if not are_in_force(variables):
+        job, name = (runs, slots, results, manner, origins), runs[0].spec.run_id
+        return isolated(
+            together_job, job, variables, name=name, on_progress=lambda told: on_progress(*told)
+        )
     started = time.monotonic()
-    reports: dict[int, RunReport | Exception] = {}
+    reports: dict[int, Became] = {}
     trainees: dict[int, Trainee] = {}
     _allow_files(len(runs) * FILES_OF_A_RECORD)
     with ExitStack() as open_writers:
-        for place, (resolved, slot) in enumerate(zip(runs, slots, strict=True)):
+        for place, (resolved, slot, origin) in enumerate(zip(runs, slots, origins, strict=True)):
             try:
                 with failures_named(results / resolved.spec.run_id):
                     writer = RecordWriter(results, resolved.spec)
@@ -208,7 +238,8 @@ def run_together(
             else:
                 # An interrupt reaches every one of them, whatever closing the others comes to.
                 open_writers.push(writer)
-                trainees[place] = Trainee(resolved, writer, slot, partial(on_progress, place))
+                hear = partial(on_progress, place)
+                trainees[place] = Trainee(resolved, writer, slot, hear, origin)
         if trainees:
             ended = _trained([*trainees.values()], manner, on_stop)
             for (place, trainee), result in zip(trainees.items(), ended, strict=True):
@@ -254,7 +285,7 @@ def _to_be_trained(writer: RecordWriter, force: bool) -> Record | None:
 
 def _trained(
     trainees: Sequence[Trainee], manner: Manner, on_stop: Callable[[], None]
-) -> list[Trained | Exception]:
+) -> list[Ended]:
     """What each came to; where there is one, what stops it is named as its own."""
     path = trainees[0].writer.path
     try:
@@ -264,10 +295,11 @@ def _trained(
         return [error] * len(trainees)
 
 
-def _ended(
-    writer: RecordWriter, result: Trained | Exception, started: float
-) -> RunReport | Exception:
+def _ended(writer: RecordWriter, result: Ended, started: float) -> Became:
     """Close a writer, and tell what became of its run."""
+    if isinstance(result, Paused):
+        writer.__exit__(type(result), result, result.__traceback__)
+        return result
     if isinstance(result, Exception):
         named = _named(result, writer.path)
         writer.__exit__(type(named), named, named.__traceback__)
@@ -286,12 +318,17 @@ def _named(error: Exception, path: Path) -> LrbenchError:
         return named
 
 
-def run_job(
-    payload: tuple[Resolved, Path, Manner, int], report: Callable[[Progress], None]
-) -> RunReport:
-    """:func:`run` in a worker."""
-    resolved, results, manner, slot = payload
-    return run(resolved, results, **vars(manner), slot=slot, on_progress=report)
+def together_job(
+    payload: tuple[Sequence[Resolved], Sequence[int], Path, Manner, Sequence[Origin | None]],
+    report: Callable[[tuple[int, Progress]], None],
+) -> list[Became]:
+    """:func:`run_together` in a worker."""
+    runs, slots, results, manner, origins = payload
+
+    def hear(place: int, progress: Progress) -> None:
+        report((place, progress))
+
+    return run_together(runs, slots, results, manner, origins=origins, on_progress=hear)
 
 
 def _report(

@@ -23,7 +23,7 @@ from lrbench.record.writer import RecordWriter
 from lrbench.workflows.levels import level_of
 from lrbench.workflows.packing import joined
 from lrbench.workflows.plan import ENGINES, load_data, make_plan
-from lrbench.workflows.recording import Progress, Recording, facts_of, more_logs_of
+from lrbench.workflows.recording import Paused, Progress, Recording, facts_of, more_logs_of
 from lrbench.workflows.stopping import gentle_stop
 
 
@@ -54,7 +54,6 @@ class Manner:
     reason: str
     until: int | None = None
     any_profile: bool = False
-    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -68,12 +67,15 @@ class Trainee:
     slot : int
         In the program of a plan; the loop engine has one.
     on_progress : callable
+    origin : Origin, optional
+        Where it begins, if it has not begun.
     """
 
     run: Resolved
     writer: RecordWriter
     slot: int
     on_progress: Callable[[Progress], None]
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,10 @@ class Trained:
 
     result: dict[str, Any]
     talk: tuple[str, ...]
+
+
+Ended = Trained | Exception | Paused
+"""What a run came to, what stopped it while others went on, or that it was to go no further."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +116,13 @@ class _Entrant:
 
 def train(
     trainees: Sequence[Trainee], manner: Manner, *, on_stop: Callable[[], None]
-) -> list[Trained | Exception]:
+) -> list[Ended]:
     """Train runs that fit together to their ends, and close their records.
 
     Returns
     -------
-    list
-        What each came to, or what stopped it while others went on. What stops the only one
-        is raised.
+    list of Ended
+        Of each. An error that stops the only one is raised.
     """
     with told_of_compiling(lambda: _say_compiling(trainees)):
         return _trained(trainees, manner, on_stop)
@@ -131,30 +136,33 @@ def _say_compiling(trainees: Sequence[Trainee]) -> None:
 
 def _trained(
     trainees: Sequence[Trainee], manner: Manner, on_stop: Callable[[], None]
-) -> list[Trained | Exception]:
+) -> list[Ended]:
     compute = trainees[0].run.spec.compute
     facts = profile(compute, configure(compute))
-    level = None
-    if compute.engine == "lanes":
-        first = trainees[0].run
-        level = level_of(make_plan(first.spec, load_data(first)), facts["digest"])
+    level: Measured | None = None
     entrants: list[_Entrant | Exception] = []
     for trainee in trainees:
         try:
-            entrants.append(_entrant(trainee, manner, facts, level))
+            plan = make_plan(trainee.run.spec, load_data(trainee.run))
+            if compute.engine == "lanes" and level is None:
+                level = level_of(plan, facts["digest"])
+            entrants.append(_entrant(trainee, plan, manner, facts, level))
         except Exception as error:
             if len(trainees) == 1:
                 raise
             entrants.append(error)
-    ended: dict[int, Trained | Exception] = {
+    ended: dict[int, Ended] = {
         place: one for place, one in enumerate(entrants) if isinstance(one, Exception)
     }
     there = {place: one for place, one in enumerate(entrants) if isinstance(one, _Entrant)}
     # Runs of a plan that were killed while their states were saved may go on at two steps.
     for step in sorted({one.step for one in there.values()}):
         places = [place for place, one in there.items() if one.step == step]
+        results: Sequence[Ended]
         try:
             results = _train_at_one_step([there[place] for place in places], manner, on_stop)
+        except Paused as paused:
+            results = [paused] * len(places)
         except Exception as error:
             if len(trainees) == 1:
                 raise
@@ -165,10 +173,13 @@ def _trained(
 
 
 def _entrant(
-    trainee: Trainee, manner: Manner, profile: Mapping[str, Any], level: Measured | None
+    trainee: Trainee,
+    plan: Plan,
+    manner: Manner,
+    profile: Mapping[str, Any],
+    level: Measured | None,
 ) -> _Entrant:
     run, writer = trainee.run, trainee.writer
-    plan = make_plan(run.spec, load_data(run))
     lanes = None
     if level is not None:
         lanes = {
@@ -178,10 +189,11 @@ def _entrant(
             "level_is_whole": level.is_whole,
         }
     facts = facts_of(run, plan, profile, lanes)
-    if manner.origin is not None:
-        _fork(writer, run, facts, manner.origin)
+    origin = trainee.origin
+    if origin is not None:
+        _fork(writer, run, facts, origin)
     checkpoint, remarks = _where_to_go_on(writer, facts, manner)
-    remarks += manner.origin.remarks if manner.origin else ()
+    remarks += origin.remarks if origin else ()
     if checkpoint is not None:
         state = State(checkpoint.step, checkpoint.facts, checkpoint.body)
         plan = replace(plan, lanes=(replace(plan.lanes[0], state=state),))

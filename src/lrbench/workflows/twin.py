@@ -6,7 +6,7 @@ first update by anybody; here it begins with what the parent had so far, to the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,15 +14,12 @@ from lrbench.config.resolve import Resolved
 from lrbench.engine.base import Course, Restart
 from lrbench.engine.tables import control_rates
 from lrbench.errors import ConfigError, LrbenchError, nearest
-from lrbench.launchers.local import Event, run_jobs
 from lrbench.record import layout
-from lrbench.record.comparison.difference import Difference
 from lrbench.record.reader import Record, read_record
 from lrbench.restarts.policy import PRESETS, policy_name
 from lrbench.spec.restart import EventSpec, ForkSpec
 from lrbench.spec.run import RunSpec
 from lrbench.workflows.recorded import check_data, find_runs, named
-from lrbench.workflows.replay import Source, variables_then
 from lrbench.workflows.results import check_results
 from lrbench.workflows.twin_parents import (
     course_of_record,
@@ -31,8 +28,6 @@ from lrbench.workflows.twin_parents import (
     policy_of,
     refuse_elsewhere,
 )
-
-TASK = "lrbench.workflows.forking:fork_job"
 
 CONTROL = "none"
 """The arm that does not restart."""
@@ -88,52 +83,6 @@ class Fork:
 
 
 @dataclass(frozen=True)
-class ForkOrder:
-    """Work for a worker: the twins of one run, one after the other.
-
-    Parameters
-    ----------
-    source : Source
-        The parent's record.
-    step, until : int in updates
-    twins : tuple of Resolved
-    same : str
-        Run id of the twin that does what its parent did; empty for none.
-    results : Path
-        Folder of the twins' records.
-    force : bool
-        Go on although what decides bits is not as it was.
-    """
-
-    source: Source
-    step: int
-    until: int
-    twins: tuple[Resolved, ...]
-    same: str
-    results: Path
-    force: bool
-
-
-@dataclass(frozen=True)
-class Forked:
-    """What a worker answers.
-
-    Parameters
-    ----------
-    status : str
-        In a word, of all of them.
-    trained : int
-        Twins that had no complete record before.
-    difference : Difference or None
-        The first one between the parent and the twin that does what it did.
-    """
-
-    status: str
-    trained: int
-    difference: Difference | None
-
-
-@dataclass(frozen=True)
 class TwinPlan:
     """Twins before they are trained; nothing is written yet.
 
@@ -152,25 +101,6 @@ class TwinPlan:
     policies: tuple[str, ...]
     forks: tuple[Fork, ...]
     skipped: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class TwinReport:
-    """What became of the training.
-
-    Parameters
-    ----------
-    trained : int
-        Twins that had no complete record before.
-    failures : tuple of (run id, reason)
-        By the id of the parent.
-    differences : tuple of (run id, Difference)
-        Parents whose twin with their own policy is not the same run.
-    """
-
-    trained: int
-    failures: tuple[tuple[str, str], ...]
-    differences: tuple[tuple[str, Difference], ...]
 
 
 def parse_policies(text: str) -> tuple[str, ...]:
@@ -275,66 +205,6 @@ def plan_twins(
         relation = f"must hold a run to make twins of ({told})"
         raise ConfigError(relation, key=str(path), remedy=remedy)
     return TwinPlan(folder, tuple(policies), tuple(forks), tuple(skipped))
-
-
-def run_twins(
-    plan: TwinPlan,
-    *,
-    workers: int,
-    force: bool = False,
-    trust: bool = False,
-    data_root: Path | None = None,
-    on_event: Callable[[Fork, Event], None] = lambda fork, event: None,
-) -> TwinReport:
-    """Train the twins that have no complete record; one that fails does not stop the others.
-
-    Parameters
-    ----------
-    plan : TwinPlan
-    workers : int in [1, inf)
-        Worker processes; each does the twins of one parent.
-    force : bool
-        Go on although what decides bits is not as it was when the parents were trained.
-    trust, data_root
-        As they were for the plan.
-    on_event : callable
-        Hears of every start, progress and end.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        Passed on after the workers have saved what they had.
-    """
-    orders = [
-        ForkOrder(
-            Source(fork.parent.path, trust, data_root),
-            fork.restart.step,
-            fork.until,
-            tuple(fork.twins.values()),
-            fork.twins[fork.own].spec.run_id if fork.own in fork.twins else "",
-            plan.results,
-            force,
-        )
-        for fork in plan.forks
-    ]
-    environments = [variables_then(fork.parent) for fork in plan.forks]
-    trained = 0
-    failures: list[tuple[str, str]] = []
-    differences: list[tuple[str, Difference]] = []
-    events = run_jobs(TASK, orders, workers=workers, environments=environments)
-    try:
-        for event in events:
-            fork = plan.forks[event.job]
-            if event.kind == "failed":
-                failures.append((fork.parent.run_id, str(event.value)))
-            elif event.kind == "done":
-                trained += event.value.trained
-                if event.value.difference:
-                    differences.append((fork.parent.run_id, event.value.difference))
-            on_event(fork, event)
-    finally:
-        events.close()  # type: ignore[attr-defined]
-    return TwinReport(trained, tuple(failures), tuple(differences))
 
 
 def _too_few(path: Path, restart: int | None, counts: Sequence[int]) -> ConfigError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -12,14 +13,16 @@ from lrbench.errors import ConfigError, LrbenchError
 from lrbench.launchers.local import Event
 from lrbench.record import layout
 from lrbench.record.reader import Status, read_record
-from lrbench.workflows import crew, forking, twin
+from lrbench.workflows import crew, forking, twin_training
 from lrbench.workflows.crew import train_job
-from lrbench.workflows.forking import differing_beginning, fork_job
+from lrbench.workflows.forking import fork_job
 from lrbench.workflows.recording import Paused
 from lrbench.workflows.replay import Source, make_again
 from lrbench.workflows.resume import plan_resume, resume
-from lrbench.workflows.run import resolve_overrides, run
-from lrbench.workflows.twin import parse_policies, plan_twins, run_twins
+from lrbench.workflows.run import resolve_overrides, run, run_together
+from lrbench.workflows.twin import parse_policies, plan_twins
+from lrbench.workflows.twin_check import differing_beginning
+from lrbench.workflows.twin_training import run_twins
 
 SHORT = ["dataset=wine", "train.batch_size=16", "train.eval_every=6", "diagnostics.layers_every=5"]
 CYCLES = ["schedule=sgdr", "schedule.cycle_lengths=[7,9,8,6]", "train.steps=30"]
@@ -88,7 +91,7 @@ def here(task, payloads, *, workers, environments, job=fork_job):
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch, data_cache):
-    monkeypatch.setattr(twin, "run_jobs", here)
+    monkeypatch.setattr(twin_training, "run_jobs", here)
 
 
 @pytest.fixture(scope="module")
@@ -176,8 +179,8 @@ def test_policies_that_remember_go_on_with_what_the_parent_remembered(parents, t
             policy = spec.restart.model_dump()
             plain = spec.model_dump()
             own = type(spec).model_validate({**plain, "fork": {**plain["fork"], "policy": policy}})
-            twins = {"own": twin.replace(control, spec=own), "none": control}
-            plan = twin.replace(plan, forks=(twin.replace(fork, twins=twins, own="own"),))
+            twins = {"own": replace(control, spec=own), "none": control}
+            plan = replace(plan, forks=(replace(fork, twins=twins, own="own"),))
             report = run_twins(plan, workers=1)
             assert (report.failures, report.differences) == ((), ())
             made.append((own_of(plan) / "steps.csv").read_bytes())
@@ -294,17 +297,17 @@ def test_an_interrupted_twin_is_gone_on_with_by_the_same_command_or_by_resume(
     plan, _ = twins_of(parent, tmp_path / "whole", restart=2)
     whole = bytes_of(control_of(plan))
 
-    def stopped(*words, **others):
-        with pytest.raises(Paused):
-            run(*words, **others, until=20)
+    def stopped(runs, slots, results, manner, **others):
+        return run_together(runs, slots, results, replace(manner, until=20), **others)
 
-    monkeypatch.setattr(forking, "run", stopped)
+    monkeypatch.setattr(forking, "run_together", stopped)
     half = plan_twins(parent, restart=2, results=tmp_path / "half")
-    run_twins(half, workers=1)
+    with pytest.raises(Paused):
+        run_twins(half, workers=1)
     assert read_record(control_of(half)).resumes_at == 20
     shutil.copytree(half.results, tmp_path / "resumed")
     monkeypatch.undo()
-    monkeypatch.setattr(twin, "run_jobs", here)
+    monkeypatch.setattr(twin_training, "run_jobs", here)
     run_twins(half, workers=1)
     assert bytes_of(control_of(half)) == whole
     assert [a["from_step"] for a in read_record(control_of(half)).attempts()][-1] == 20
