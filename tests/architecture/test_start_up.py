@@ -81,9 +81,9 @@ print(sorted({"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules)))
 
 def test_looking_ahead_for_workers_loads_no_torch(tmp_path: Path) -> None:
     loaded = loaded_after(
-        "from lrbench.launchers import local\n"
+        "from lrbench.launchers import loaded\n"
         "asked = []\n"
-        "local.load_ahead = lambda *given: asked.append(given)\n"
+        "loaded.load_ahead = lambda *given: asked.append(given)\n"
         "from lrbench.workflows.ahead import load_ahead_of_run, load_ahead_of_sweep\n"
         "load_ahead_of_sweep(['schedule=sgdr,cosine', 'compute.engine=lanes'])\n"
         "load_ahead_of_run(['compute.profile=portable'])\n"

@@ -6,6 +6,7 @@ import copy
 import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import sha256
@@ -182,11 +183,15 @@ def _wrong_choices(
 
 def _files_now(user_folder: Path | None) -> str:
     """Digest of every file that a configuration can come from."""
-    folders = [packaged_folder(), *([] if user_folder is None else [user_folder])]
     content = sha256()
-    for path in sorted(path for folder in folders for path in folder.rglob("*.yaml")):
-        text = path.read_bytes() if path.is_file() else b""
-        content.update(f"{path}\0{len(text)}\0".encode(errors="surrogateescape") + text)
+    for folder in (packaged_folder(), *([] if user_folder is None else [user_folder])):
+        # Not whatever else lies in a user's folder, which may hold a project.
+        inner = (path for group in GROUPS for path in (folder / group).rglob("*.yaml"))
+        for path in sorted([*folder.glob("*.yaml"), *inner]):
+            text = b""
+            with suppress(OSError):  # for Hydra to tell, if it has a use for it
+                text = path.read_bytes()
+            content.update(f"{path}\0{len(text)}\0".encode(errors="surrogateescape") + text)
     return content.hexdigest()
 
 

@@ -19,6 +19,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
@@ -28,7 +29,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lrbench.engine.operations import Rules, form_of, operations_of
+from lrbench.engine.operations import Rules, called, form_of, operations_of
 from lrbench.engine.surroundings import surroundings
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record.files import claim_folder, replace_file
@@ -100,18 +101,38 @@ class _Wanted:
         Of tensors, to a list of tensors.
     given : list of Tensor
         Arguments that show their forms, nobody else's.
-    key : str
-        What names the library: everything that it is made from.
+    operations : str
+        Digest of what a call comes to.
     """
 
     owner: Compiled[Any]
     flat: Callable[..., list[Tensor]]
     given: list[Tensor]
-    key: str
+    operations: str
+
+    @cached_property
+    def key(self) -> str:
+        """What names the library: everything that it is made from."""
+        return digest([self.operations, surroundings()])
 
     def graph(self) -> GraphModule:
-        """The function as a graph of operations."""
-        graph = make_fx(self.flat, decomposition_table=self.owner.rules)(*self.given)
+        """The function as a graph of operations.
+
+        Raises
+        ------
+        RuntimeError
+            They are others than at the call that it is named by.
+        """
+        heard = []
+
+        def listened(*tensors: Tensor) -> list[Tensor]:
+            answer, operations = called(self.flat, tensors, self.owner.rules)
+            heard.append(operations)
+            return answer  # type: ignore[no-any-return]
+
+        graph = make_fx(listened)(*self.given)
+        if heard != [self.operations]:
+            raise RuntimeError("it comes to other operations at each call")
         for node in graph.graph.nodes:
             # What tracing noted of shapes is of another mode than inductor's own.
             node.meta.clear()
@@ -191,8 +212,7 @@ def _wanted(owner: Compiled[Any], arguments: tuple[Any, ...]) -> _Wanted:
         owner.gives_one = isinstance(results, Tensor)
         return [results] if owner.gives_one else list(results)
 
-    heard = operations_of(flat, given, owner.rules)
-    return _Wanted(owner, flat, given, digest([heard, surroundings()]))
+    return _Wanted(owner, flat, given, operations_of(flat, given, owner.rules))
 
 
 def _apart(tensor: Tensor) -> Tensor:
@@ -317,7 +337,8 @@ def _inductor() -> Iterator[None]:
 
     # Helpers of their own would outlive a worker that is killed.
     torch._inductor.config.compile_threads = 1
-    torch._inductor.config.deterministic = torch.are_deterministic_algorithms_enabled()
+    if hasattr(torch._inductor.config, "deterministic"):  # of later torch
+        torch._inductor.config.deterministic = torch.are_deterministic_algorithms_enabled()
     try:
         yield
     finally:

@@ -14,6 +14,7 @@ import torch
 from lrbench import __version__
 from lrbench.engine.compiler import check_compiler, compiler_version
 from lrbench.engine.profiles import NUMERIC, check_profile, mkl_mode, started_with
+from lrbench.engine.surroundings import FORMAT
 from lrbench.errors import DeviceError
 from lrbench.record.environment import environment
 from lrbench.spec.canonical import digest
@@ -104,6 +105,10 @@ def _is_compiled(compute: ComputeSpec) -> bool:
     return compute.engine == "lanes" and compute.compile
 
 
+def _of_compiling() -> dict[str, Any]:
+    return {"compiler": compiler_version(), "programs": FORMAT}
+
+
 def _libraries(compute: ComputeSpec) -> dict[str, Switch]:
     """What the profile asks of the libraries by variables, and what they answer.
 
@@ -160,7 +165,7 @@ def profile(compute: ComputeSpec, switches: dict[str, Switch]) -> dict[str, Any]
         "default_dtype": str(torch.get_default_dtype()),
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "engine": compute.engine,
-        **({"compiler": compiler_version()} if _is_compiled(compute) else {}),
+        **(_of_compiling() if _is_compiled(compute) else {}),
         "switches": {
             name: {"asked": s.asked, "effective": s.effective, "took_effect": s.took_effect}
             for name, s in switches.items()

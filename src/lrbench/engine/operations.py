@@ -40,12 +40,19 @@ def operations_of(
     RuntimeError
         It asks for the numbers in a tensor: by what it decides, it may be several programs.
     """
+    return called(function, given, rules)[1]
+
+
+def called(
+    function: Callable[..., Any], given: Sequence[Tensor], rules: Rules | None = None
+) -> tuple[Any, str]:
+    """What a function answers, rules applied, and the digest of this very call's operations."""
     listener = _Listener(rules or {})
-    results = listener.named(given)
+    arguments = listener.named(given)
     with listener:
         answer = function(*given)
-    heard = [results, listener.heard, listener.told(answer), [form_of(one) for one in given]]
-    return digest(heard)
+    forms = [form_of(one) for one in given]
+    return answer, digest([arguments, listener.heard, listener.told(answer), forms])
 
 
 def form_of(tensor: Tensor) -> list[Any]:
@@ -75,9 +82,11 @@ class _Listener(TorchDispatchMode):
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if torch.Tag.data_dependent_output in func.tags:
-            raise RuntimeError(f"it asks for the numbers in a tensor, by {func}")
         kwargs = kwargs or {}
+        if torch.Tag.data_dependent_output in func.tags and any(
+            tensor in self._numbers for tensor in _tensors([*args, *kwargs.values()])
+        ):
+            raise RuntimeError(f"it asks for the numbers in a tensor, by {func}")
         if func in self._rules:
             with self:
                 result = self._rules[func](*args, **kwargs)

@@ -16,7 +16,7 @@ from lrbench.engine.compiler import compiler_version
 from lrbench.record.environment import environment
 from lrbench.spec.canonical import digest
 
-FORMAT = 2
+FORMAT = 3
 """Of what ``engine.compiled`` makes of a graph; another number finds no program of before."""
 
 DECIDE_CODE = ("CXX", "CPATH", "CPLUS_INCLUDE_PATH")

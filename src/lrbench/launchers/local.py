@@ -2,7 +2,7 @@
 
 A worker imports the task once and then does one job after another. Workers are started by
 ``spawn``, because a fork would carry the parent's threads and locks along, or forked from a process
-with one thread that has loaded what they need (:func:`load_ahead`).
+with one thread that has loaded what they need (:mod:`lrbench.launchers.loaded`).
 """
 
 from __future__ import annotations
@@ -11,25 +11,28 @@ import importlib
 import multiprocessing
 import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from types import FrameType
 from typing import Any, Literal
 
 from lrbench.errors import LrbenchError
+from lrbench.launchers.loaded import (
+    SAFE_PATH,
+    end_loading,
+    is_loaded,
+    later_interrupts,
+    with_variables,
+)
 
 STOP_GRACE_S = 10.0
 """How long a stopped worker may take to put its record in order before it is killed."""
 
 NO_JOB = -1
-
-THREADS = "OMP_NUM_THREADS"
 
 Kind = Literal["started", "progress", "done", "failed", "retried"]
 
@@ -58,24 +61,27 @@ class _Worker:
 
     def __init__(self, task: str, variables: Mapping[str, str]) -> None:
         self.variables = variables
-        with _variables(variables):
-            # Forked from a process that was started with other variables, it would have those.
-            is_loaded = _loaded_with == dict(os.environ)
-            try:
-                self._start(task, "forkserver" if is_loaded else "spawn")
-            except (EOFError, OSError):
-                if not is_loaded:
-                    raise
-                # That process was killed.
-                self._start(task, "spawn")
         self.job = NO_JOB
+        with with_variables(variables):
+            if is_loaded():
+                try:
+                    # Ctrl-C is heard: loading may take a while, and a worker without its parent's
+                    # end of the pipe ends.
+                    self._start(task, "forkserver")
+                except (EOFError, OSError):
+                    end_loading()
+                else:
+                    return
+            with later_interrupts():
+                self._start(task, "spawn")
 
     def _start(self, task: str, way: str) -> None:
         context: Any = multiprocessing.get_context(way)
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(theirs, task), daemon=True)
-        self.process.start()
-        theirs.close()
+        with theirs:
+            work = partial(_work, theirs, task, os.environ.get(SAFE_PATH))
+            self.process = context.Process(target=work, daemon=True)
+            self.process.start()
 
     def give(self, job: int, payloads: Sequence[Any]) -> None:
         self.job = job
@@ -94,35 +100,6 @@ class _Worker:
         if self.process.is_alive():
             self.process.kill()
             self.process.join()
-
-
-_loaded_with: dict[str, str] | None = None
-"""The environment of the process that workers are forked from; None where there is none."""
-
-
-def load_ahead(modules: Sequence[str], variables: Mapping[str, str]) -> None:
-    """Begin to load what workers need, while this process finds out what they are to do.
-
-    Workers with these variables are then forked from the process that has loaded it, and start at
-    once; those with others, or after this process's own have changed, start as they would have.
-
-    Parameters
-    ----------
-    modules : sequence of str
-        They must start no thread when they are imported.
-    variables : mapping
-        As in :func:`run_jobs`.
-    """
-    global _loaded_with
-    # Elsewhere system libraries start threads; and there is one such process at most.
-    if sys.platform != "linux" or _loaded_with is not None:
-        return
-    with _later_interrupts(), _variables(variables):
-        if os.environ[THREADS] != "1":
-            return
-        _loaded_with = dict(os.environ)
-        multiprocessing.get_context("forkserver").set_forkserver_preload(list(modules))
-        forkserver.ensure_running()
 
 
 def run_jobs(
@@ -215,41 +192,8 @@ def _match(
         idle[0].stop()
         idle[0].join(STOP_GRACE_S)
         crew.remove(idle[0])
-    with _later_interrupts():
-        crew.append(_Worker(task, environments[waiting[0]]))
+    crew.append(_Worker(task, environments[waiting[0]]))
     return crew[-1], waiting[0]
-
-
-@contextmanager
-def _variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Variables of this process for as long as it starts another, which inherits them.
-
-    A worker has one thread, unless the user says otherwise; libraries read that when they are
-    loaded.
-    """
-    values = {THREADS: os.environ.get(THREADS, "1"), **values}
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
-@contextmanager
-def _later_interrupts() -> Iterator[None]:
-    """Ctrl-C is heard afterwards: a worker inherits its deafness, and none is started unseen."""
-    # Started on the way, it would have the signal heard again.
-    resource_tracker.ensure_running()
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
 
 
 def _next_messages(crew: Sequence[_Worker]) -> Iterator[tuple[_Worker, str, Any]]:
@@ -274,10 +218,12 @@ def _cause(exit_code: int | None) -> str:
     return f"exit code {exit_code}"
 
 
-def _work(pipe: Connection, task: str) -> None:
+def _work(pipe: Connection, task: str, safe_path: str | None) -> None:
     # Ctrl-C reaches the whole terminal; the parent decides what it means and stops workers itself.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    if safe_path is None:
+        os.environ.pop(SAFE_PATH, None)
     module, _, name = task.partition(":")
     function: Callable[..., Any] = getattr(importlib.import_module(module), name)
     # Until here there was nothing to put in order, and being killed by the signal is right.

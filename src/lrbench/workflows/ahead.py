@@ -15,7 +15,7 @@ from lrbench.config.overrides import Override, parse
 from lrbench.config.presets import preset as preset_called
 from lrbench.config.settings import Compute, read_settings
 from lrbench.errors import LrbenchError
-from lrbench.launchers import local
+from lrbench.launchers import loaded
 from lrbench.spec.profiles import VARIABLES
 
 MODULES = ("lrbench.workflows.crew", "lrbench.workflows.isolated")
@@ -61,4 +61,4 @@ def _load(compute: Compute) -> None:
     # What a card's libraries do when they are loaded does not always outlive a fork.
     if compute.device == "cpu":
         more = OF_LANES if compute.engine == "lanes" else ()
-        local.load_ahead((*MODULES, *more), VARIABLES[compute.usual_profile])
+        loaded.load_ahead((*MODULES, *more), VARIABLES[compute.usual_profile])

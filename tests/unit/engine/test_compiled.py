@@ -230,6 +230,21 @@ def test_what_another_process_compiles_is_left_to_it(cache, made):
     assert len(made) == 1
 
 
+def test_a_function_that_does_something_else_at_each_call_is_kept_under_no_name(cache, made):
+    """Else a function that is what it was at first would get what it has become."""
+    calls = []
+
+    def fickle(x):
+        calls.append(1)
+        return x * (1.0 if len(calls) == 1 else 5.0)
+
+    with pytest.raises(RuntimeError, match="other operations at each call"):
+        Compiled(fickle)(torch.ones(3))
+    assert made == []
+    assert not list(cache.glob("*.so"))
+    assert torch.equal(Compiled(lambda x: x * 1.0)(torch.ones(3)), torch.ones(3))
+
+
 def test_a_function_that_asks_for_numbers_is_refused(cache, made):
     def fickle(x):
         return x if x.sum() > 0 else -x

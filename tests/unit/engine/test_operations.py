@@ -140,6 +140,14 @@ def test_a_function_that_asks_for_numbers_is_refused(asks):
         operations_of(asks, [torch.ones(2)])
 
 
+def test_the_number_in_a_tensor_from_outside_may_be_asked_for():
+    scale = torch.tensor(2.0)
+    digests = {operations_of(lambda x: x * scale.item(), [torch.ones(2)])}
+    scale.fill_(3.0)
+    digests.add(operations_of(lambda x: x * scale.item(), [torch.ones(2)]))
+    assert len(digests) == 2
+
+
 def test_listening_loads_no_compiler():
     code = (
         "import sys, torch\n"

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from lrbench.workflows.ahead import MODULES, OF_LANES
+
 TASKS = """
 import os, sys, threading, time
 from pathlib import Path
@@ -34,6 +36,7 @@ def work(payload, report):
             "omp": os.environ.get("OMP_NUM_THREADS"),
             "folder": os.getcwd(),
             "torch": "torch" in sys.modules,
+            "safe_path": os.environ.get("PYTHONSAFEPATH"),
         }
     if what == "die":
         os.kill(os.getpid(), value)
@@ -54,12 +57,16 @@ def work(payload, report):
 
 PARENT = """
 import json, os, sys
-from lrbench.launchers.local import load_ahead, run_jobs
+from lrbench.launchers.loaded import load_ahead
+from lrbench.launchers.local import run_jobs
 
 def main():
-    modules, ahead, exported, jobs = json.loads(sys.argv[1])
+    modules, ahead, exported, jobs, killed = json.loads(sys.argv[1])
     if ahead is not None:
         load_ahead(modules, ahead)
+    if killed:
+        from multiprocessing import forkserver
+        os.kill(forkserver._forkserver._forkserver_pid, 9)
     os.environ.update(exported)
     payloads = [job for job, _ in jobs]
     environments = [variables for _, variables in jobs]
@@ -85,11 +92,17 @@ def parent(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
         ahead: dict[str, str] | None = HELD,
         exported: dict[str, str] | None = None,
         modules: tuple[str, ...] = ("ahead_tasks",),
+        killed: bool = False,
+        script: Path = Path("parent.py"),
         **environ: str,
     ) -> subprocess.Popen[str]:
         usual = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
         return subprocess.Popen(
-            [sys.executable, "parent.py", json.dumps([modules, ahead, exported or {}, jobs])],
+            [
+                sys.executable,
+                str(script),
+                json.dumps([modules, ahead, exported or {}, jobs, killed]),
+            ],
             cwd=tmp_path,
             env={**usual, "PYTHONPATH": str(tmp_path), **environ},
             stdout=subprocess.PIPE,
@@ -115,7 +128,7 @@ def facts(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def test_a_worker_is_forked_with_its_variables_from_one_thread(parent, tmp_path: Path) -> None:
-    found = facts(parent([(FACTS, HELD)], modules=("ahead_tasks", "lrbench.workflows.crew")))
+    found = facts(parent([(FACTS, HELD)], modules=("ahead_tasks", *MODULES, *OF_LANES)))
     assert found == {
         "forked": True,
         "threads": 1,
@@ -125,6 +138,7 @@ def test_a_worker_is_forked_with_its_variables_from_one_thread(parent, tmp_path:
         "omp": "1",
         "folder": str(tmp_path),
         "torch": True,
+        "safe_path": None,
     }
 
 
@@ -159,6 +173,33 @@ def test_how_a_forked_worker_died_is_told_and_another_takes_its_place(parent) ->
     assert "signal SIGKILL" in dead[1]
     assert alive[0] == "done"
     assert alive[1]["forked"]
+
+
+def test_without_a_place_for_its_socket_workers_start_as_usual(parent, tmp_path: Path) -> None:
+    deep = tmp_path / ("long" * 30)
+    deep.mkdir()
+    found = facts(parent([(FACTS, HELD)], TMPDIR=str(deep)))
+    assert not found["forked"]
+
+
+def test_nothing_is_loaded_from_the_current_folder_that_the_parent_has_from_elsewhere(
+    parent, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "ahead_tasks.py").rename(elsewhere / "ahead_tasks.py")
+    (tmp_path / "ahead_tasks.py").write_text("def work(payload, report): return 'another'")
+    (tmp_path / "random.py").write_text("raise RuntimeError('not this one')")
+    (tmp_path / "parent.py").rename(elsewhere / "parent.py")
+    process = parent([(FACTS, HELD)], PYTHONPATH=str(elsewhere), script=elsewhere / "parent.py")
+    assert facts(process)["forked"]
+
+
+@pytest.mark.parametrize("moment", ["loading", "idle"])
+def test_workers_start_as_usual_where_the_loading_process_was_killed(parent, moment: str) -> None:
+    modules = MODULES if moment == "loading" else ()
+    found = facts(parent([(FACTS, HELD)], modules=(*modules, "ahead_tasks"), killed=True))
+    assert found["started_with"] == ["LRBENCH_OF_JOB=1"]
 
 
 def test_workers_start_as_usual_where_the_loading_process_is_gone(parent, tmp_path: Path) -> None:
@@ -199,6 +240,32 @@ def test_ctrl_c_while_it_is_being_loaded_is_the_parents_alone(parent) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert err.count("Traceback") == 1
+    wait_for(lambda: nobody_in_session(process.pid))
+
+
+@pytest.mark.parametrize("how", ["usual", "by default"])
+def test_a_process_that_ends_early_does_not_leave_the_other_one_loading(
+    parent, tmp_path: Path, how: str
+) -> None:
+    """It would hold the output open for whoever reads it."""
+    (tmp_path / "parent.py").write_text(
+        "import os, signal, sys\n"
+        f"how = {how!r}\n"
+        "if how == 'by default': signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
+        "from lrbench.launchers.loaded import load_ahead\n"
+        "load_ahead(['slow'], {})\n"
+        "if how == 'by default': os.kill(os.getpid(), signal.SIGINT)\n"
+    )
+    (tmp_path / "slow.py").write_text("import time; time.sleep(60)")
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    started = time.monotonic()
+    process = parent([], TMPDIR=str(scratch))
+    _, err = process.communicate(timeout=20)
+    assert time.monotonic() - started < 20
+    assert process.returncode == (0 if how == "usual" else -signal.SIGINT)
+    assert err == ""
+    assert list(scratch.iterdir()) == []
     wait_for(lambda: nobody_in_session(process.pid))
 
 
