@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -291,6 +292,10 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_continues(
     assert "Traceback" not in err
     wait_until(lambda: not any(map(alive, workers)), 15)
     assert set(statuses(here)) == {"complete", "interrupted"}
+    # The state is saved, so nothing is trained twice.
+    stands = re.findall(r"(\d+) of 600 updates, goes on at (\d+)", lrbench("status", "results").out)
+    assert stands
+    assert all(done == saved for done, saved in stands)
     check_continuing(lrbench, here, words, 4)
 
 

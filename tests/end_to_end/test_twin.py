@@ -58,7 +58,7 @@ def test_a_folder_is_asked_whether_its_restarts_helped(lrbench, swept):
         assert f"{policy}, loss at the end, better by, each seed: 0: " in text
         assert f"restart 1 with {policy}" in text
     assert "adjusted for 2 policies" in text
-    assert "9 twins at 3 restarts: 3 kept" in done.err
+    assert "9 twins at 3 restarts; they begin with a state that was kept there" in done.err
     told = json.loads(lrbench("twin", "results", "--policies", "keep,none", "--json").out)
     assert told["trained"] == 0
     (restart,) = told["restarts"]

@@ -106,7 +106,7 @@ def common(
 
 
 def main() -> None:
-    """Entry point of the console script."""
+    """Run the command that was typed."""
     # A cluster's request to end and a closed terminal are what Ctrl-C is, unless they are ignored.
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:

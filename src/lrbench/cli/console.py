@@ -116,6 +116,8 @@ def reports_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as it was before the command began
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             return command(*args, **kwargs)
         except LrbenchError as error:

@@ -36,7 +36,9 @@ def doctor(
     lanes: Annotated[
         bool,
         typer.Option(
-            "--lanes", help="Measure on what a lane's bits depend, for model=… dataset=…: seconds."
+            "--lanes",
+            help="Measure on what a lane's bits depend, for model=… dataset=…: seconds, "
+            "compiled a minute or two.",
         ),
     ] = False,
     json: Json = False,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lrbench.cli.console import command, loading, put, put_json, say
+from lrbench.cli.console import command, loading, put, put_json, say, undisturbed
 from lrbench.cli.options import Data, Json, Trust, Workers
 from lrbench.errors import ExitCode
 
@@ -93,7 +93,10 @@ def twin(
                 on_event=on_event,
             )
         except KeyboardInterrupt:
-            say("to go on: the same command")
+            with undisturbed():
+                twins = sum(len(fork.twins) for fork in plan.forks)
+                say(f"{_complete(plan)} of {twins} twins are complete")
+                say("to go on: the same command")
             raise
     for run_id, reason in report.failures:
         say(f"failed: {run_id}")
@@ -132,11 +135,26 @@ def _left_out(skipped: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _headline(plan: TwinPlan) -> str:
+    """How many twins, how many of them are there, and where the others begin."""
+    places, done = len(plan.forks), _complete(plan)
     twins = sum(len(fork.twins) for fork in plan.forks)
+    words = f"{_count(twins, 'twin')} at {_count(places, 'restart')}"
+    if done:
+        words += f", {done} complete already"
+    if done == twins:
+        return words
     kept = sum(fork.restart.step in fork.parent.kept() for fork in plan.forks)
-    places = len(plan.forks)
-    again = "" if kept == places else f", {places - kept} made again up to the restart"
-    return f"{_count(twins, 'twin')} at {_count(places, 'restart')}: {kept} kept{again}"
+    if kept == places:
+        return f"{words}; they begin with a state that was kept there"
+    again = f"{places - kept} of the parents" if kept else "their parents"
+    return f"{words}; {again} must be made again up to there, no state was kept"
+
+
+def _complete(plan: TwinPlan) -> int:
+    from lrbench.record.reader import read_record
+
+    paths = (plan.results / twin.spec.run_id for fork in plan.forks for twin in fork.twins.values())
+    return sum(read_record(path).status.is_finished for path in paths if path.exists())
 
 
 def _plain(found: Sequence[RestartResult], plan: TwinPlan, report: TwinReport) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import importlib
 import multiprocessing
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -31,6 +32,8 @@ from lrbench.launchers.loaded import (
 
 STOP_GRACE_S = 10.0
 """How long a stopped worker may take to put its record in order before it is killed."""
+
+POLL_S = 0.02
 
 NO_JOB = -1
 
@@ -90,16 +93,30 @@ class _Worker:
             self.pipe.send(payloads[job])
 
     def stop(self) -> None:
-        """Ask it to end: an idle worker sees its pipe closed, a working one gets a signal."""
-        self.pipe.close()
-        if self.job != NO_JOB and self.process.is_alive():
+        """Ask it to end: an idle worker sees its pipe closed, a working one gets a signal, and may
+        still report while it puts its work in order.
+        """
+        if self.job == NO_JOB:
+            self.pipe.close()
+        elif self.process.is_alive():
             self.process.terminate()
 
     def join(self, timeout: float) -> None:
-        self.process.join(timeout)
+        """Wait until it has ended; end it after so many seconds."""
+        late = time.monotonic() + timeout
+        while self.process.is_alive() and time.monotonic() < late:
+            # What it says is read, so that it does not wait for a reader.
+            with suppress(EOFError, OSError):
+                if self.pipe.poll(POLL_S):
+                    kind, _ = self.pipe.recv()
+                    if kind != "progress":  # it has ended its work, and waits for more
+                        self.pipe.close()
+                    continue
+            self.process.join(POLL_S)
         if self.process.is_alive():
             self.process.kill()
-            self.process.join()
+        self.process.join()
+        self.pipe.close()
 
 
 def run_jobs(
@@ -259,6 +276,11 @@ def _report(pipe: Connection, value: Any) -> None:
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def is_worker() -> bool:
+    """Whether this process is one."""
+    return multiprocessing.parent_process() is not None
 
 
 def is_orphan() -> bool:

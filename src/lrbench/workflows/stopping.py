@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from lrbench.launchers.local import is_orphan
+from lrbench.launchers.local import is_orphan, is_worker
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C, a cluster's or a parent's request, a closed terminal."""
@@ -31,6 +31,8 @@ class Stop:
 def gentle_stop(on_asked: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     """While inside, the first signal only sets the flag; the second one is a KeyboardInterrupt.
 
+    In a worker, a first one that nobody has heeded by the end is one, too: what was inside is
+    done, and nothing more of its job is to begin.
     Signals that are ignored stay ignored (``nohup``; Ctrl-C in a worker, whose parent sees to it).
     Outside of the main thread, where signals do not arrive, nothing changes.
     """
@@ -56,3 +58,5 @@ def gentle_stop(on_asked: Callable[[], None] = lambda: None) -> Iterator[Stop]:
     finally:
         for number in heard:
             signal.signal(number, usual[number])
+    if stop.is_heard and is_worker():
+        raise KeyboardInterrupt

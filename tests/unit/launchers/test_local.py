@@ -43,6 +43,15 @@ def work(payload, report):
         except KeyboardInterrupt:
             Path(value).with_suffix(".tidy").touch()
             raise
+    if what == "tell on":
+        Path(value).touch()
+        try:
+            time.sleep(60)
+        except KeyboardInterrupt:
+            for number in range(3000):
+                report(("telling", "x" * 100))
+            Path(value).with_suffix(".tidy").touch()
+            raise
     return value * 2
 """
 
@@ -155,6 +164,21 @@ def test_stopping_lets_a_worker_tidy_up_and_leaves_none(
     else:
         with pytest.raises(KeyboardInterrupt):
             events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
+    assert time.monotonic() - started < 8
+    assert flag.with_suffix(".tidy").exists()
+    assert not alive(pid)
+
+
+def test_a_worker_may_still_report_while_it_puts_its_work_in_order(
+    task: str, tmp_path: Path
+) -> None:
+    """More than its pipe holds, and nobody asks for it."""
+    flag = tmp_path / "telling"
+    events = run_jobs(task, [("tell on", str(flag))], workers=1)
+    pid = next(event.value[1] for event in events if event.kind == "progress")
+    wait_for(flag.exists)
+    started = time.monotonic()
+    events.close()  # type: ignore[attr-defined]
     assert time.monotonic() - started < 8
     assert flag.with_suffix(".tidy").exists()
     assert not alive(pid)

@@ -51,3 +51,21 @@ def test_a_worker_stops_when_its_parent_is_gone_and_nobody_else_does(parent_live
     monkeypatch.setattr(local.multiprocessing, "parent_process", lambda: parent)
     with gentle_stop() as stop:
         assert stop.is_asked is (parent_lives is False)
+
+
+def test_a_worker_does_not_go_on_after_a_request_that_came_too_late(monkeypatch):
+    parent = SimpleNamespace(is_alive=lambda: True)
+    monkeypatch.setattr(local.multiprocessing, "parent_process", lambda: parent)
+    done = []
+
+    def work():
+        with gentle_stop():
+            os.kill(os.getpid(), signal.SIGTERM)
+            done.append(1)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [1]
+    monkeypatch.undo()
+    work()
+    assert done == [1, 1]
