@@ -26,6 +26,8 @@ _PREAMBLE = r"""\documentclass[a4paper]{article}
 \usepackage{booktabs,graphicx}
 \setlength{\parindent}{0pt}
 \setlength{\parskip}{0.6em}
+% The words of a path are long: rather wide spaces than letters in the margin.
+\emergencystretch=4em
 \begin{document}"""
 
 ROWS = 40
@@ -36,7 +38,7 @@ _SHRUNK = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%" + 
 
 def to_latex(document: Document) -> str:
     """What LaTeX makes pages of; tables are shrunk to the width of the text."""
-    parts = [_PREAMBLE, rf"\section*{{{latex(document.title)}}}"]
+    parts = [_PREAMBLE, rf"\section*{{{_breakable(latex(document.title))}}}"]
     parts += [part for block in document.blocks for part in _block(block)]
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
@@ -46,12 +48,12 @@ def _block(block: Block) -> Iterator[str]:
         case Heading(name, level):
             yield rf"\{'sub' * (level - 1)}section*{{{latex(name)}}}"
         case Paragraph(said, manner):
-            told = latex(said)
+            told = _breakable(latex(said))
             yield rf"\textbf{{{told}}}" if manner in ("lead", "warn") else told
         case Bullets(items):
             yield _items(items)
         case Commands(lines):
-            told = "\\\\\n".join(map(latex_typed, lines))
+            told = "\\\\\n".join(_breakable(latex_typed(line)) for line in lines)
             yield rf"{{\ttfamily\small\raggedright {told}\par}}"
         case Listing(title, columns, notes):
             yield rf"\textit{{{latex(title)}}}\par\nopagebreak"
@@ -71,5 +73,10 @@ def _parts(columns: Sequence[Column]) -> Iterator[list[Column]]:
 
 
 def _items(items: tuple[str, ...]) -> str:
-    lines = "\n".join(rf"\item {latex_line(item)}" for item in items)
+    lines = "\n".join(rf"\item {_breakable(latex_line(item))}" for item in items)
     return f"\\begin{{itemize}}\n{lines}\n\\end{{itemize}}"
+
+
+def _breakable(told: str) -> str:
+    """A path may be broken at a slash."""
+    return told.replace("/", r"/\allowbreak{}")
