@@ -34,6 +34,7 @@ STOP_GRACE_S = 10.0
 """How long a stopped worker may take to put its record in order before it is killed."""
 
 POLL_S = 0.02
+MOST_BYTES = 65536
 
 NO_JOB = -1
 
@@ -105,12 +106,10 @@ class _Worker:
         """Wait until it has ended; end it after so many seconds."""
         late = time.monotonic() + timeout
         while self.process.is_alive() and time.monotonic() < late:
-            # What it says is read, so that it does not wait for a reader.
-            with suppress(EOFError, OSError):
-                if self.pipe.poll(POLL_S):
-                    kind, _ = self.pipe.recv()
-                    if kind != "progress":  # it has ended its work, and waits for more
-                        self.pipe.close()
+            # What it says is taken, so that it does not wait for a reader; as bytes, because
+            # Ctrl-C may have come in the middle of a message.
+            with suppress(OSError):
+                if self.pipe.poll(POLL_S) and os.read(self.pipe.fileno(), MOST_BYTES):
                     continue
             self.process.join(POLL_S)
         if self.process.is_alive():
