@@ -65,6 +65,22 @@ class Preset:
         return found
 
 
+def arms_of(
+    name: str | None, typed: Sequence[str], user_folder: Path | None
+) -> list[tuple[Override, ...]]:
+    """The overrides of each arm of a sweep; with the name of a preset, ``typed`` is what is unlike
+    it.
+
+    Raises
+    ------
+    ConfigError
+        There is no such preset, or something typed does not parse.
+    """
+    if name is None:
+        return parse(typed, sweep=True, user_folder=user_folder)
+    return preset(name).arms(typed, user_folder)
+
+
 def presets() -> dict[str, Preset]:
     """All presets by name; a name has hyphens where its file's has underscores."""
     files = sorted((packaged_folder() / "preset").glob("*.yaml"))

@@ -7,7 +7,7 @@ what they were, which takes as long as a small model's update; here whoever asks
 For a CPU the whole graph becomes one library (AOTInductor): no Python runs between two kernels,
 and a process that finds the library on disk needs neither the compiler nor inductor, whose import
 alone takes as long as hundreds of updates. Libraries are found by all that they were made from:
-the graph, the shapes, the processor, torch and the compiler.
+its operations, the shapes, the processor, torch and the compiler.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from lrbench.engine.operations import Rules, called, form_of, operations_of
+from lrbench.engine.operations import Rules, form_of, listen, operations_of
 from lrbench.engine.surroundings import surroundings
 from lrbench.errors import ConfigError, RecordError
 from lrbench.record.files import claim_folder, replace_file
@@ -126,7 +126,7 @@ class _Wanted:
         heard = []
 
         def listened(*tensors: Tensor) -> list[Tensor]:
-            answer, operations = called(self.flat, tensors, self.owner.rules)
+            answer, operations = listen(self.flat, tensors, self.owner.rules)
             heard.append(operations)
             return answer  # type: ignore[no-any-return]
 

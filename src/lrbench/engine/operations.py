@@ -40,10 +40,10 @@ def operations_of(
     RuntimeError
         It asks for the numbers in a tensor: by what it decides, it may be several programs.
     """
-    return called(function, given, rules)[1]
+    return listen(function, given, rules)[1]
 
 
-def called(
+def listen(
     function: Callable[..., Any], given: Sequence[Tensor], rules: Rules | None = None
 ) -> tuple[Any, str]:
     """What a function answers, rules applied, and the digest of this very call's operations."""

@@ -103,7 +103,7 @@ def with_variables(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def later_interrupts() -> Iterator[None]:
-    """Ctrl-C is heard afterwards: a process inherits its deafness, and none is started unseen."""
+    """Ctrl-C is heard afterwards: a process that is started inherits this one's deafness."""
     # Started on the way, it would have the signal heard again.
     resource_tracker.ensure_running()
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})

@@ -12,7 +12,7 @@ from pathlib import Path
 from lrbench.config.compose import compose
 from lrbench.config.findings import Findings
 from lrbench.config.overrides import Override, parse
-from lrbench.config.presets import preset as preset_called
+from lrbench.config.presets import arms_of
 from lrbench.config.settings import Compute, read_settings
 from lrbench.errors import LrbenchError
 from lrbench.launchers import loaded
@@ -29,11 +29,7 @@ def load_ahead_of_sweep(
 ) -> None:
     """Begin to load what the workers of a sweep need, with the variables of its first arm."""
     try:
-        if preset is None:
-            arms = parse(overrides, sweep=True, user_folder=config_dir)
-        else:
-            arms = preset_called(preset).arms(overrides, config_dir)
-        _load(_compute_of(arms[0], config_dir))
+        _load(_compute_of(arms_of(preset, overrides, config_dir)[0], config_dir))
     except LrbenchError:
         return
 

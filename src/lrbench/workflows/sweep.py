@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lrbench.config.overrides import parse
+from lrbench.config.presets import arms_of
 from lrbench.config.presets import preset as preset_called
 from lrbench.config.resolve import Resolved, with_seed
 from lrbench.errors import ConfigError, Problem
@@ -171,10 +171,7 @@ def plan_sweep(
         Anything is wrong with any arm.
     """
     check_results(results)
-    if preset is None:
-        arms = parse(overrides, sweep=True, user_folder=config_dir)
-    else:
-        arms = preset_called(preset).arms(overrides, config_dir)
+    arms = arms_of(preset, overrides, config_dir)
     if any(override.key == "seed" for override in arms[0]):
         relation = "cannot be an override of a sweep: every arm gets the same seeds"
         raise ConfigError(relation, key="seed", remedy="--seeds 3,7,11")
